@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import attrs
@@ -11,7 +11,7 @@ from incidentkit.lifecycle import Decision, address, decide, open_incident
 from incidentkit.model import Event, Incident, Opened, Plan, PlanStep, Recovery, Severity, Threshold
 from incidentkit.respond import Nobody, Recipient
 
-NOW = datetime(2026, 1, 5, 9, 0, tzinfo=timezone.utc)
+NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
 

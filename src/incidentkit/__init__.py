@@ -1,8 +1,8 @@
 """
 incidentkit: an application handles its own incidents, in-process.
 
-Failures become incidents that are triaged, stored, told to somebody, escalated when nobody answers, and resolved on evidence that the failing
-code works again. Nothing happens at import: no thread, file, network or hook; names are resolved when they are first used.
+Failures become incidents that are triaged, stored, told to somebody, escalated when nobody answers, and resolved on evidence that
+the failing code works again. Nothing happens at import: no thread, file, network or hook; names are resolved when they are first used.
 """
 
 from __future__ import annotations

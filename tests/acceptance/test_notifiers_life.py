@@ -28,8 +28,8 @@ def run(program, *arguments, **environment):
     """Run *program* in an interpreter of its own; it must end well and leave nothing on standard error."""
     lines = "\n".join(line.removeprefix("        ") for line in program.splitlines())
     ran = subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "ignore:This process:DeprecationWarning", "-c", lines, *arguments], capture_output=True, text=True,
-        check=False, timeout=60, env={**os.environ, **environment},
+        [sys.executable, "-X", "dev", "-W", "ignore:This process:DeprecationWarning", "-c", lines, *arguments],
+        capture_output=True, text=True, check=False, timeout=60, env={**os.environ, **environment},
     )
     assert (ran.returncode, ran.stderr) == (0, "")
     return ran.stdout

@@ -61,7 +61,7 @@ def test_a_failing_function_is_told_escalated_acknowledged_and_proved(tmp_path: 
         (first,) = server.wait_for(1)
         assert "/services/" in first.path
         (incident,) = engine.incidents()
-        first_, second = server.wait_for(2)
+        _, second = server.wait_for(2)
         assert second.path == "/hook"
         engine.acknowledge(incident.id, by="ada")
         for _ in range(20):

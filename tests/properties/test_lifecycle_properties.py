@@ -44,8 +44,8 @@ def events(incident, now):
             Acknowledged(by="ada", until=now + timedelta(hours=1)), AckLapsed(), Unacknowledged(by="ada"), Resolved(by="ada"),
             Reopened(by="ada"), Muted(by="ada"), Muted(by="ada", until=now + timedelta(minutes=7)), Unmuted(by="ada"),
             Unmuted(is_timer=True), Noted(by="ada", text="x"), PageSent(page=page, notifier="slack", ref="r"),
-            PageAbandoned(page=page, notifier="slack"), PageWithheld(page=page, why="x"), PageWithheld(page=page, why="x", is_possible=True),
-            PageClaimLost(page=page), AlertRecovered(fingerprint="f1", at=now), Succeeded(held_until=now, evidence=""),
+            PageAbandoned(page=page, notifier="slack"), PageWithheld(page=page, why="x"),
+            PageWithheld(page=page, why="x", is_possible=True), PageClaimLost(page=page), AlertRecovered(fingerprint="f1", at=now), Succeeded(held_until=now, evidence=""),
             QuietElapsed(last_seen_at=NOW, is_proved=True, held_until=now - timedelta(minutes=6)), QuietElapsed(last_seen_at=NOW)]
     made += [AlertFired(fingerprint=name, severity=severity, holds=holds)
              for name in ("f1", "f2") for severity in (Severity.MAJOR, Severity.CRITICAL) for holds in (True, False)]

@@ -55,7 +55,8 @@ def test_news_edit_the_first_message_by_the_channels_id(kind):
 def test_without_a_whole_reference_it_is_posted(kind, ref):
     method, body = call(kind, ref=ref)
     assert (method, body["channel"]) == ("chat.postMessage", "#ops")
-    assert "ts" not in body and "thread_ts" not in body
+    assert "ts" not in body
+    assert "thread_ts" not in body
 
 
 def test_a_first_page_never_edits():
@@ -70,7 +71,7 @@ def test_a_webhook_posts_whatever_it_is():
 
 
 def test_a_bot_without_a_channel_says_where_to_state_one():
-    with pytest.raises(ConfigurationError, match="notifiers.slack.to"):
+    with pytest.raises(ConfigurationError, match=r"notifiers\.slack\.to"):
         Slack(token="x").request(sample_notification())
 
 
@@ -104,7 +105,8 @@ def test_untrusted_text_is_never_markup(text):
     body = message(untrusted_everywhere(text))
     for shown in texts_of(body):
         without_links = re.sub(r"<https?://[^<>|\s]+\|[^<>|]*>", "", shown)
-        assert "<" not in without_links and ">" not in without_links
+        assert "<" not in without_links
+        assert ">" not in without_links
         assert not re.search(r"&(?!amp;|lt;|gt;)", without_links)
         assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\ud800-\udfff]", shown)
 
@@ -149,7 +151,8 @@ def unescaped(shown):
 @pytest.mark.parametrize(
     ("text", "most", "shown"),
     [
-        ("abc", 3, "abc"), ("abcd", 3, "ab…"), ("a<", 5, "a&lt;"), ("a<", 4, "a…"), ("<<", 8, "&lt;&lt;"), ("<<", 7, "&lt;…"), ("&", 5, "&amp;"),
+        ("abc", 3, "abc"), ("abcd", 3, "ab…"), ("a<", 5, "a&lt;"), ("a<", 4, "a…"), ("<<", 8, "&lt;&lt;"), ("<<", 7, "&lt;…"),
+        ("&", 5, "&amp;"),
         ("&", 4, "…"), ("", 3, ""), ("\N{PILE OF POO}" * 4, 3, "\N{PILE OF POO}" * 2 + "…"),
     ],
 )
@@ -185,7 +188,8 @@ def test_the_symbol_says_how_bad_it_is_and_when_it_is_over():
         incident = attrs.evolve(notification.incident, severity=severity)
         seen.add(message(attrs.evolve(notification, incident=incident))["text"][0])
     over = message(sample_notification(PageKind.RESOLVED))["text"][0]
-    assert len(seen) == 4 and over not in seen
+    assert len(seen) == 4
+    assert over not in seen
     acknowledged = sample_notification(PageKind.UPDATE)
     acknowledged = attrs.evolve(acknowledged, incident=attrs.evolve(acknowledged.incident, status=Status.ACKNOWLEDGED))
     assert message(acknowledged)["text"][0] in seen
@@ -220,7 +224,9 @@ def test_the_first_message_stays_the_reference(kind):
     assert verdict({"ok": True, "channel": "C0123", "ts": "9.9"}, kind=kind, ref=REF).ref == REF
 
 
-@pytest.mark.parametrize("error", ["channel_not_found", "not_in_channel", "is_archived", "invalid_auth", "token_revoked", "msg_too_long", "new_one"])
+@pytest.mark.parametrize(
+    "error", ["channel_not_found", "not_in_channel", "is_archived", "invalid_auth", "token_revoked", "msg_too_long", "new_one"],
+)
 def test_what_a_person_must_mend_is_refused(error):
     assert verdict({"ok": False, "error": error}) == Delivery.refused(f"Slack: {error}")
 
@@ -235,7 +241,8 @@ def test_what_passes_by_itself_is_tried_again(error, perhaps):
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"<html>captive portal</html>", b"[]", b"3", b"{", b'{"ok":"true"}', b'{"ok":false,"error":["x"]}', b"[" * 90_000, b"\xff"],
+    "body",
+    [b"", b"<html>captive portal</html>", b"[]", b"3", b"{", b'{"ok":"true"}', b'{"ok":false,"error":["x"]}', b"[" * 90_000, b"\xff"],
 )
 @pytest.mark.parametrize("notifier", [BOT, WEBHOOK], ids=["bot", "webhook"])
 def test_an_answer_that_is_not_slacks_is_tried_again_because_slack_has_not_refused(notifier, body):
@@ -255,7 +262,9 @@ def test_a_rate_limit_says_how_long():
     assert verdict(b"", status=429, retry_after="30").retry_after == timedelta(seconds=30)
 
 
-@pytest.mark.parametrize(("text", "outcome"), [(b"ok", "accepted"), (b"ok\n", "accepted"), (b"no_service", "refused"), (b"rollup_error", "retry")])
+@pytest.mark.parametrize(
+    ("text", "outcome"), [(b"ok", "accepted"), (b"ok\n", "accepted"), (b"no_service", "refused"), (b"rollup_error", "retry")],
+)
 def test_a_webhook_says_ok_and_nothing_else_when_it_is(text, outcome):
     assert verdict(text, notifier=WEBHOOK).outcome is Outcome(outcome)
 

@@ -144,6 +144,8 @@ def _pairs(text: str) -> Iterator[tuple[int, int, str]]:
 
 def _value_span(text: str, position: int, name: str) -> tuple[int, int]:
     """Return where the secret under *name* stands, an empty span for none. What is left unread here is short, so that this stays linear."""
+    if text.startswith(REDACTED, position):
+        return position, position
     if (quote := _QUOTED.match(text, position)) is not None:
         start = quote.end()
         body = _BODIES["\\" if "\\" in quote[0] else quote[0][-1]].match(text, start)

@@ -219,8 +219,10 @@ def _show(value: object, depth: int) -> str:
     kind = type(value)
     mapping = mapping_of(value)
     if mapping is None and not _is_sequence(kind):
+        if kind is bytes:
+            return safe_str(repr(value[: MAX_STRING + SLACK + 1]), MAX_STRING)  # type: ignore[index]
         scalar = _scalar(value)
-        return repr(scalar) if kind is str or kind is bytes or type(scalar) is not str else scalar
+        return repr(scalar) if kind is str or type(scalar) is not str else scalar
     most = _BREADTH.get(depth)
     if most is None:
         return f"<{kind.__name__}>"

@@ -1,7 +1,7 @@
 """
-The demo: a small real application on real failures. A watched function calls a real local HTTP server that goes down and comes back, a thread
-crashes, a person reports something. A local receiver shows what Slack and a webhook get. Nothing here is scripted output: what is printed is
-what the engine did.
+The demo: a small real application on real failures. A watched function calls a real local HTTP server that goes down and comes back,
+a thread crashes, a person reports something. A local receiver shows what Slack and a webhook get. Nothing here is scripted output: what
+is printed is what the engine did.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Shop:
     @ik.watch("shop.charge", service="payments", severity="major", when="3 in 2s", quiet="3s")
     def charge(self) -> str:
         """Charge a card."""
-        with urlopen(f"http://127.0.0.1:{self.port}/charge", timeout=2) as response:  # noqa: S310 - our own server
+        with urlopen(f"http://127.0.0.1:{self.port}/charge", timeout=2) as response:
             return str(response.read().decode())
 
 
@@ -116,7 +116,8 @@ def _until(done: Callable[[], Any], listener: _Listener, work: Callable[[], None
 
 
 def _of(engine: ik.Engine, key: str, *statuses: Status) -> Incident | None:
-    return next((incident for incident in engine.incidents() if incident.key == key and (not statuses or incident.status in statuses)), None)
+    found = (incident for incident in engine.incidents() if incident.key == key)
+    return next((incident for incident in found if not statuses or incident.status in statuses), None)
 
 
 def run(directory: Path | None = None) -> int:
@@ -192,7 +193,7 @@ def _stories(engine: ik.Engine) -> None:
 
 
 def _facts(event: Any) -> dict[str, Any]:
-    import attrs  # noqa: PLC0415 - one use
+    import attrs
 
     return {field.name: getattr(event, field.name) for field in attrs.fields(type(event))
             if field.name in {"reason", "evidence", "cause", "note", "told", "notifier", "target", "step", "round", "why", "occurrences"}}

@@ -16,6 +16,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     demo = commands.add_parser("demo", help="a small real application fails, is noticed, told, acknowledged and repaired, in under 30 s")
     demo.add_argument("--directory", type=Path, help="where the SQLite file goes (default: a new temporary directory, kept)")
     options = parser.parse_args(argv)
-    from incidentkit.cli._demo import run  # noqa: PLC0415 - only the command that is asked for is imported
+    from incidentkit.cli._demo import run
 
     return run(options.directory)

@@ -26,8 +26,8 @@ Store = Callable[[list[Signal], str, int], Any]
 
 
 def adopt(
-    directory: Path, *, own: str, about: bytes, store: Store, commit: Callable[[UnitOfWork], Any], report: Callable[[Signal], Any], now: datetime,
-    faults: Faults,
+    directory: Path, *, own: str, about: bytes, store: Store, commit: Callable[[UnitOfWork], Any], report: Callable[[Signal], Any],
+    now: datetime, faults: Faults,
 ) -> int:
     """
     Take over every spool in *directory* whose process is dead; return how many.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from incidentkit.engine.context import Installation
 from incidentkit.engine.engine import Engine
@@ -34,13 +34,13 @@ def _settle(loop: asyncio.AbstractEventLoop, future: asyncio.Future[Any], settle
 
 
 class AsyncEngine:
-    """The engine for code in an event loop. What waits is a coroutine here; what never waits (`report`, `ok`, `health`) is as in `Engine`."""
+    """The engine for code in an event loop. What waits is a coroutine; what never waits (`report`, `ok`, `health`) is as in `Engine`."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.config = engine.config
 
-    async def __aenter__(self) -> AsyncEngine:
+    async def __aenter__(self) -> Self:
         self._installation: Installation = self.engine.installed()
         self.engine.open_in(asyncio.get_running_loop())
         await self._installation.__aenter__()
@@ -125,10 +125,10 @@ class AsyncEngine:
 
         try:
             incident = await asyncio.wait_for(ended(), timeout)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             raise NotStoredError(f"not durable within {timeout:g} s; it is in the spool and is stored when the store is back") from None
         if incident is None:
-            raise NotStoredError(f"no incident came of {title!r}: no engine is running, a rule drops it, or its condition does not hold yet")
+            raise NotStoredError(f"no incident came of {title!r}: no engine runs, a rule drops it, or its condition does not hold yet")
         return incident
 
     async def acknowledge(self, key: str | int, /, *, by: str, note: str = "", tenant: str = "", channel: str = "code") -> Incident:

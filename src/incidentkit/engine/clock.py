@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from incidentkit.model import time_ordered_id
 
@@ -16,7 +16,7 @@ class SystemClock:
 
     def now(self) -> datetime:
         """Return the wall-clock instant in UTC."""
-        return datetime.now(timezone.utc)
+        return datetime.now(UTC)
 
     def monotonic(self) -> float:
         """Return seconds that never go back."""

@@ -122,13 +122,14 @@ def _notifiers(value: Any) -> Mapping[str, Notifier]:
     for name, found in value.items():
         _name(f"notifiers.{name}", name)
         if isinstance(found, Mapping):
-            from incidentkit.notifiers import notifier_from_table  # noqa: PLC0415 - only a table needs the built-in types
+            from incidentkit.notifiers import notifier_from_table
 
             made[name] = notifier_from_table(name, found)
         elif isinstance(found, HttpNotifier | SendNotifier):
             made[name] = found
         else:
-            raise ConfigurationError.at(f"notifiers.{name}", found, "a table with a type, or an object with send(), or request() and verdict()",
+            expected = "a table with a type, or an object with send(), or request() and verdict()"
+            raise ConfigurationError.at(f"notifiers.{name}", found, expected,
                                         remedy="It also needs the attributes name, to, is_quiet and deadline.")
     return made
 
@@ -153,7 +154,7 @@ def _backend(value: Any) -> str | Backend:
             close = nearest(scheme, ("memory", "sqlite", "postgresql"))
             raise ConfigurationError.at("backend", value, f"a URL such as {', '.join(known)}",
                                         remedy=f"Did you mean {close}://...?" if close else "")
-        from incidentkit.backends import backend_from_url  # noqa: PLC0415 - a wrong URL is told before anything starts
+        from incidentkit.backends import backend_from_url
 
         backend_from_url(value)
         return value

@@ -57,8 +57,8 @@ class Installation:
         return self.__enter__()
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        import asyncio  # noqa: PLC0415 - loaded already: we are in a coroutine
-        import threading  # noqa: PLC0415
+        import asyncio
+        import threading
 
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()

@@ -42,8 +42,10 @@ CLAIMS: Final = 50
 class Core:
     """Everything one engine does, one beat at a time. Not thread-safe: one thread at a time drives it."""
 
-    def __init__(self, config: Config, *, process: str, ground: Ground, clock: Clock, is_virtual: bool, inbox: Inbox, senders: Senders,
-                 faults: Faults, mailbox: SimpleQueue[Any]) -> None:
+    def __init__(  # noqa: PLR0913 - the parts that one process is made of, each made in one place
+        self, config: Config, *, process: str, ground: Ground, clock: Clock, is_virtual: bool, inbox: Inbox, senders: Senders,
+        faults: Faults, mailbox: SimpleQueue[Any],
+    ) -> None:
         self.config = config
         self.ground = ground
         self.clock = clock
@@ -56,8 +58,8 @@ class Core:
                              local=self._evidence_of, committed=self._committed, ended=mailbox.put)
         self.flusher = Flusher(inbox, self.driver, ground, faults, process=process, noted=self._note_reported,
                                quarantine=config.state_directory if config.spool != "memory" else None)
-        self.last_resort = LastResort(directory=config.state_directory, book=ground.book, settings=config.settings, names=config.last_resort,
-                                      senders=senders)
+        self.last_resort = LastResort(directory=config.state_directory, book=ground.book, settings=config.settings,
+                                      names=config.last_resort, senders=senders)
         self.open_backend: Callable[[], Backend] | None = None
         self.blind_since: float | None = None
         self.is_incompatible = False

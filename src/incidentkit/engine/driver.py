@@ -9,8 +9,8 @@ from typing import Any, Final, TypeVar
 
 import attrs
 
-from incidentkit.errors import UnavailableError
 from incidentkit.engine.senders import Senders
+from incidentkit.errors import UnavailableError
 from incidentkit.model import Committed, Delivery, IncidentQuery, PurgePolicy, Status, UnitOfWork
 from incidentkit.ports import Backend, Clock
 from incidentkit.resolve import EvidenceReport
@@ -26,11 +26,9 @@ _OPEN: Final = frozenset({Status.TRIGGERED, Status.ACKNOWLEDGED, Status.MONITORI
 
 
 class Driver:
-    """
-    Runs loops. `run` drives one to its end; `start` drives one up to its first send, which goes on elsewhere, and `resume` takes it up again.
-    """
+    """Runs loops. `run` drives one to its end; `start` up to its first send, which goes on elsewhere; `resume` takes it up again."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its ports
         self, *, ns: str, process: str, settings: Settings, clock: Clock, is_virtual: bool, senders: Senders,
         local: Callable[[str], EvidenceReport | None], committed: Callable[[UnitOfWork], None], ended: Callable[[Any], None],
     ) -> None:

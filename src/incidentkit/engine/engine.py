@@ -157,14 +157,14 @@ class Engine:
         """
         ticket = self.report(title, **fields)
         if _in_event_loop():
-            warnings.warn("raise_incident() inside a running event loop does not wait: `await engine.report(...)` instead, or use AsyncEngine",
-                          RuntimeWarning, stacklevel=2)
+            remedy = "raise_incident() inside a running event loop does not wait: `await engine.report(...)` instead, or use AsyncEngine"
+            warnings.warn(remedy, RuntimeWarning, stacklevel=2)
             return self._unstored(title, fields)
         if self.config.engine == "manual":
             self.flush()
         incident = ticket.wait(timeout=timeout)
         if incident is None:
-            raise NotStoredError(f"no incident came of {title!r}: no engine is running, a rule drops it, or its condition does not hold yet")
+            raise NotStoredError(f"no incident came of {title!r}: no engine runs, a rule drops it, or its condition does not hold yet")
         return incident
 
     def _unstored(self, title: str, fields: Mapping[str, Any]) -> Incident:
@@ -298,7 +298,8 @@ class Engine:
 
     def dead_letters(self, *, limit: int = 100) -> list[Work]:
         """Return pages that could not be sent."""
-        return self.call(lambda: list(self._process.running_core().store().work(self.config.ns, states=frozenset({WorkState.DEAD}), limit=limit)))
+        dead = frozenset({WorkState.DEAD})
+        return self.call(lambda: list(self._process.running_core().store().work(self.config.ns, states=dead, limit=limit)))
 
     def explain(self, signal: Signal | BaseException | str, /, *, at: datetime | None = None, **fields: Any) -> Explanation:
         """
@@ -346,14 +347,15 @@ class Engine:
 
 
 def _ok(signal: Signal) -> Signal:
-    import attrs  # noqa: PLC0415 - two lines of use
+    import attrs
 
     return attrs.evolve(signal, status=SignalStatus.OK)
 
 
 def _aware(instant: datetime, name: str) -> datetime:
     if instant.tzinfo is None:
-        raise ConfigurationError.at(name, str(instant), "an aware datetime", remedy="Give it a zone, for example datetime.now(timezone.utc).")
+        remedy = "Give it a zone, for example datetime.now(timezone.utc)."
+        raise ConfigurationError.at(name, str(instant), "an aware datetime", remedy=remedy)
     return instant
 
 
@@ -369,7 +371,7 @@ def _statuses(status: Status | str | None) -> frozenset[Status] | None:
 
 
 def _in_event_loop() -> bool:
-    import asyncio  # noqa: PLC0415 - loaded by now in any program that has a loop
+    import asyncio
 
     try:
         asyncio.get_running_loop()

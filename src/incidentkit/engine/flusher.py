@@ -110,7 +110,8 @@ class Flusher:
 
     def _put_aside(self, batch: _Batch, error: Exception) -> None:
         """
-        A unit that the store refuses for good. Each signal is tried alone, then reduced to its words; only what is refused even so is put aside.
+        A unit that the store refuses for good. Each signal is tried alone, then reduced to its words; only what is refused even so is put
+        aside.
 
         They go without a seq: the refused unit is known not to be applied.
         """
@@ -128,7 +129,7 @@ class Flusher:
                 except Exception as refused:  # noqa: BLE001 - reduced next, then put aside
                     self._faults.caught("storing a refused unit", refused)
                     continue
-                incidents.update({at: incident for incident in taken.incidents.values()})
+                incidents[at] = next(iter(taken.incidents.values()), None)
                 break
             else:
                 self._keep(portion.signal)

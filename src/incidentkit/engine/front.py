@@ -49,7 +49,7 @@ def installed_engine() -> Engine:
 
 
 def raise_incident(title: str, /, *, timeout: float = 5, **fields: Any) -> Incident:
-    """Report *title* to the installed engine and return its incident; with no engine, raises NotStoredError. See `Engine.raise_incident`."""
+    """Report *title* to the installed engine and return its incident; NotInstalledError without one. See `Engine.raise_incident`."""
     return installed_engine().raise_incident(title, timeout=timeout, **fields)
 
 

@@ -53,12 +53,12 @@ class Faults:
 
     def caught(self, where: str, error: BaseException) -> None:
         """Count *error*; raise it again only where the settings ask for it (tests)."""
-        import logging  # noqa: PLC0415 - the host decides whether it logs at all; importing us must not
-        import time  # noqa: PLC0415
+        import logging
+        import time
 
         self.counts[where] = self.counts.get(where, 0) + 1
         last = self._logged.get(where)
-        if last is None or time.monotonic() - last > 3600:  # noqa: PLR2004
+        if last is None or time.monotonic() - last > 3600:
             self._logged[where] = time.monotonic()
             logging.getLogger("incidentkit").warning(
                 "engine.fault", exc_info=error if self.counts[where] == 1 else None,

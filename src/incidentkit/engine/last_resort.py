@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -18,7 +17,7 @@ __all__ = ["LastResort"]
 
 
 class LastResort:
-    """Tells first sightings once per (fingerprint, hour) and host: the first process to enter it in the host's file is the one that tells."""
+    """Tells first sightings once per (fingerprint, hour) and host: the first process to enter it in the host's file tells."""
 
     def __init__(self, *, directory: Path, book: Book, settings: Settings, names: tuple[str, ...], senders: Senders) -> None:
         self._path = directory / "last-resort.txt"
@@ -37,13 +36,14 @@ class LastResort:
         if not self._enter(known.signal.fingerprint, now):
             return False
         incident = self._incident(known.signal, triaged.title, triaged, known.total, now)
+        where = (f"{known.total} occurrences, environment {known.signal.environment or 'unknown'}, "
+                 f"service {known.signal.service or 'unnamed'}")
         for name in self._names or ("stderr",):
             notifier = self._senders.notifiers.get(name)
             notification = Notification(
                 kind=PageKind.FIRST, incident=incident, title=f"{incident.title} (unrecorded)", notifier=name,
                 lines=("The store cannot be written; this was told by the process that saw it, and is not recorded yet.",
-                       f"{known.total} occurrences, environment {known.signal.environment or 'unknown'}, "
-                       f"service {known.signal.service or 'unnamed'}"),
+                       where),
                 target="" if notifier is None else notifier.to, idempotency_key=f"last-resort/{known.signal.fingerprint}/{now:%Y%m%d%H}",
                 sent_at=now, is_unrecorded=True)
             self._senders.submit(notification, mono + self._settings.fresh_for.total_seconds())
@@ -52,12 +52,12 @@ class LastResort:
 
     def _incident(self, signal: Signal, title: str, triaged: object, count: int, now: datetime) -> Incident:
         severity = getattr(triaged, "severity", signal.severity)
-        return Incident(id=f"unrecorded-{signal.fingerprint[:12]}", tenant=signal.tenant, key=signal.group_key, title=title, severity=severity,
-                        service=signal.service, environment=signal.environment, labels=signal.labels, opened_at=now, updated_at=now,
-                        first_seen_at=now, last_seen_at=now, occurrences=count, is_stored=False)
+        return Incident(id=f"unrecorded-{signal.fingerprint[:12]}", tenant=signal.tenant, key=signal.group_key, title=title,
+                        severity=severity, service=signal.service, environment=signal.environment, labels=signal.labels,
+                        opened_at=now, updated_at=now, first_seen_at=now, last_seen_at=now, occurrences=count, is_stored=False)
 
     def _enter(self, fingerprint: str, now: datetime) -> bool:
-        """Return True for the one process of this host that enters (fingerprint, hour) first. A file that cannot be written stops nobody."""
+        """Return True for the one process of this host that enters (fingerprint, hour) first. A file that fails stops nobody."""
         entry = f"{fingerprint} {now:%Y-%m-%dT%H}\n"
         try:
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)

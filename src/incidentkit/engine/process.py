@@ -74,7 +74,7 @@ class Process:
         return self.core is not None and self._pid == os.getpid()
 
     def start(self) -> None:
-        """Make the spool, the senders and the core; open the store; start the thread. Raises BackendError when the store cannot be opened."""
+        """Make the spool, the senders and the core; open the store; start the thread. Raises BackendError when it cannot be opened."""
         with self._lock:
             self._leave_parent()
             if self.core is not None:
@@ -86,12 +86,14 @@ class Process:
             directory = self._place()
             notifiers = self._notifiers()
             is_manual = self.config.engine == "manual"
-            senders = Senders(notifiers, self.config.settings, self.clock, is_inline=is_manual, guard=_environment_guard() or type(self).guard, loop=self.loop)
+            guard = _environment_guard() or type(self).guard
+            senders = Senders(notifiers, self.config.settings, self.clock, is_inline=is_manual, guard=guard, loop=self.loop)
             self._mailbox = SimpleQueue()
-            inbox = Inbox(settings=self.config.settings, clock=self.clock, spool=self._spool(directory), wake=self._wake, faults=self.faults,
-                          defaults={"environment": self.config.environment, "release": self.config.release, "instance": self._instance()})
-            self.core = Core(self.config, process=self.process, ground=self.ground, clock=self.clock, is_virtual=self.is_virtual, inbox=inbox,
-                             senders=senders, faults=self.faults, mailbox=self._mailbox)
+            defaults = {"environment": self.config.environment, "release": self.config.release, "instance": self._instance()}
+            inbox = Inbox(settings=self.config.settings, clock=self.clock, spool=self._spool(directory), wake=self._wake,
+                          faults=self.faults, defaults=defaults)
+            self.core = Core(self.config, process=self.process, ground=self.ground, clock=self.clock, is_virtual=self.is_virtual,
+                             inbox=inbox, senders=senders, faults=self.faults, mailbox=self._mailbox)
             self.core.open_backend = self._open_backend
             _at_exit_once()
             _finalize_in_children(self)
@@ -161,14 +163,14 @@ class Process:
     def _instance(self) -> str:
         if self.config.instance:
             return self.config.instance
-        import socket  # noqa: PLC0415 - one call at start
+        import socket
 
         return f"{socket.gethostname()}:{os.getpid()}"
 
     def _open_backend(self) -> Backend:
         backend = self.config.backend
         if isinstance(backend, str):
-            from incidentkit.backends import backend_from_url  # noqa: PLC0415 - the driver it needs is imported here
+            from incidentkit.backends import backend_from_url
 
             backend = backend_from_url(backend or f"sqlite:///{(self.config.state_directory / 'incidentkit.db').absolute()}")
         self.schema = backend.open("migrate")
@@ -273,10 +275,8 @@ class Process:
             core, worker, self.core, self._worker = self.core, self._worker, None, None
         if core is None or self._is_forked or self._pid != os.getpid():
             return True
-        if worker is not None:
-            is_done = worker.stop(timeout)
-        else:
-            is_done = core.finish(self.clock.monotonic() + timeout, wait=lambda _: None)
+        end = self.clock.monotonic() + timeout
+        is_done = worker.stop(timeout) if worker is not None else core.finish(end, wait=lambda _: None)
         core.trackers.clear()
         if core.inbox.lock.acquire(timeout=0.2):
             try:
@@ -292,7 +292,8 @@ class Process:
         """Return a snapshot; asks the store only in manual mode or through the last beat's figures."""
         core = self.core
         if core is None:
-            return Health(is_green=False, problems=("not running",), config_hash=self.config.book.config_hash, faults=dict(self.faults.counts))
+            faults = dict(self.faults.counts)
+            return Health(is_green=False, problems=("not running",), config_hash=self.config.book.config_hash, faults=faults)
         keys, outstanding = core.inbox.tally()
         problems = list(self.problems)
         blind_since = None
@@ -370,7 +371,7 @@ class Process:
 
 
 def _stderr() -> Notifier:
-    from incidentkit.notifiers import Stderr  # noqa: PLC0415 - imported at start, before anything fails
+    from incidentkit.notifiers import Stderr
 
     return Stderr(name="stderr")
 
@@ -417,7 +418,7 @@ def _stop_all() -> None:
 
 
 def _finalize_in_children(process: Process) -> None:
-    """atexit does not run in multiprocessing's children: their own finalisers do (law 12)."""
+    """Atexit does not run in multiprocessing's children: their own finalisers do (law 12)."""
     util = sys.modules.get("multiprocessing.util")
     if util is not None:
         reference = weakref.ref(process)

@@ -58,7 +58,7 @@ class Senders:
         has_http = any(isinstance(notifier, HttpNotifier) for notifier in notifiers.values())
         self._sender: Any = None
         if has_http:
-            from incidentkit.notifiers import Sender  # noqa: PLC0415 - httpx is imported here, at start, and only when HTTP is used
+            from incidentkit.notifiers import Sender
 
             self._sender = Sender(settings, guard=guard)
             self._sender.start()

@@ -77,6 +77,8 @@ class Worker:
         self._finish()
 
     def _nap(self, at: float | None) -> None:
+        if self._is_stopping:  # its nudge may have been taken out of the mailbox by the beat before
+            return
         nap = NAP_MOST if at is None else min(max(at - self._core.clock.monotonic(), 0.0), NAP_MOST)
         self.is_asleep = True
         try:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from incidentkit.host._decorate import Function
     from incidentkit.host._options import Types
     from incidentkit.model import Severity, Site, Threshold
-    from incidentkit.ports import Sink
 
 __all__ = ["Watch", "watch"]
 
@@ -87,7 +86,9 @@ class Watch:
         from incidentkit.host._decorate import Ends, name_of, wrapped
 
         name_of(function)  # refuses a class also where the name is given
-        return wrapped(function, Ends(self._state, self._failed, self._succeeded))
+        watched = wrapped(function, Ends(self._state, self._failed, self._succeeded))
+        watched.__dict__["__watch__"] = self  # the World fails and succeeds through the real watch of a function
+        return watched
 
     def _succeeded(self) -> None:
         try:
@@ -98,21 +99,16 @@ class Watch:
 
     def _failed(self, error: BaseException) -> None:
         """Report *error*, which goes on unchanged whatever happens here. Ctrl-C and SystemExit pass."""
+        trace = error.__traceback__
         try:
             sink = HOLDER.sink
             if sink is None and ((log := HOLDER.log or find_log()) is None or not log.isEnabledFor(10)): return
             if self._is_choosy and not _counts(error, self._ignore, self._only): return
             if sink is None: dormant(self.site.name, type(error))
-            else: self._tell(sink, error)
+            else: sink.failed(error, self.site, self._fields)
         except Exception as fault:  # noqa: BLE001 - a fault of ours never reaches the host
+            if fault is error: BaseException.with_traceback(error, trace)  # the sink raised the host's own; take its frames out again
             our_fault(self.site.name, fault)
-
-    def _tell(self, sink: Sink, error: BaseException) -> None:
-        trace = error.__traceback__
-        try:
-            sink.failed(error, self.site, self._fields)
-        finally:
-            if error.__traceback__ is not trace: BaseException.with_traceback(error, trace)  # the sink raised the host's own error
 
 
 class _Nameless(Watch):

@@ -113,7 +113,7 @@ def start_step(incident: Incident, index: int, *, now: datetime) -> tuple[Incide
 
 
 def _with_plan(incident: Incident, index: int, plan: Plan) -> Incident:
-    plans = incident.plans[:index] + (plan,) + incident.plans[index + 1:]
+    plans = (*incident.plans[:index], plan, *incident.plans[index + 1:])
     return attrs.evolve(incident, plans=plans)
 
 

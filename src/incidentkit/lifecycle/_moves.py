@@ -49,19 +49,19 @@ RECHECK_AFTER: Final = timedelta(seconds=15)
 def ignore(reason: str) -> Rule:
     """Return the rule that records the event as ignored, with *reason*."""
 
-    def rule(incident: Incident, event: Event, now: datetime) -> Decision:
+    def rule(incident: Incident, event: Event, now: datetime) -> Decision:  # noqa: ARG001 - every rule has this form
         return Decision.ignored(incident, event, reason)
 
     rule.__name__ = f"ignore: {reason}"
     return rule
 
 
-def void(incident: Incident, event: Event, now: datetime) -> Decision:
+def void(incident: Incident, event: Event, now: datetime) -> Decision:  # noqa: ARG001 - every rule has this form
     """Nothing to do and nothing worth recording: a timer that outlived its reason."""
     return Decision.void(incident)
 
 
-def note(incident: Incident, event: Noted, now: datetime) -> Decision:
+def note(incident: Incident, event: Noted, now: datetime) -> Decision:  # noqa: ARG001 - every rule has this form
     """Write it down."""
     return Decision(incident=incident, events=(event,))
 
@@ -204,8 +204,8 @@ def resolve(incident: Incident, event: Resolved, now: datetime) -> Decision:
 
 def _closed(incident: Incident, fact: Resolved, now: datetime) -> Decision:
     closed = attrs.evolve(_pause(incident, now), status=Status.RESOLVED, resolved_at=now, cause=fact.cause,
-                          evidence=fact.evidence, recovered=incident.alerts, monitoring_since=None, quiet_at=None, ack_until=None, was_acknowledged=False,
-                          is_muted=False, muted_until=None)
+                          evidence=fact.evidence, recovered=incident.alerts, monitoring_since=None, quiet_at=None, ack_until=None,
+                          was_acknowledged=False, is_muted=False, muted_until=None)
     told = announce(closed, PageKind.RESOLVED, now=now)
     return Decision(incident=closed, events=(fact,), work=told.work)
 
@@ -223,7 +223,8 @@ def acknowledge(incident: Incident, event: Acknowledged, now: datetime) -> Decis
     if incident.status is Status.ACKNOWLEDGED and not is_snooze:
         return Decision.ignored(incident, event, f"already acknowledged by {incident.acknowledged_by or 'somebody'}")
     until = event.until or (None if incident.ack_timeout is None else now + incident.ack_timeout)
-    responders = incident.responders if event.by in incident.responders or event.by == "engine" else (*incident.responders, event.by)
+    is_known = event.by in incident.responders or event.by == "engine"
+    responders = incident.responders if is_known else (*incident.responders, event.by)
     taken = attrs.evolve(incident, acknowledged_at=now, acknowledged_by=event.by, responders=responders, ack_until=until)
     if incident.status is Status.MONITORING:
         taken = attrs.evolve(taken, was_acknowledged=True)

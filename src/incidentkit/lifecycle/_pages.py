@@ -89,12 +89,16 @@ def address(decision: Decision, addresses: Addresses, now: datetime) -> Decision
         incident, more_events, more_work = _addressed(incident, tell, addresses, now)
         events, work = events + more_events, work + more_work
     paged = {(row.body.notifier, row.body.target) for row in work if isinstance(row.body, Page) and row.body.kind.is_page}
-    kept = tuple(row for row in work if not (_is_update(row) and isinstance(row.body, Page) and (row.body.notifier, row.body.target) in paged))
+    kept = tuple(row for row in work if not (_is_update(row) and _at(row) in paged))
     return attrs.evolve(decision, incident=incident, events=events, work=kept, tells=())
 
 
 def _is_update(row: Work) -> bool:
     return isinstance(row.body, Page) and row.body.kind is PageKind.UPDATE
+
+
+def _at(row: Work) -> tuple[str, str]:
+    return (row.body.notifier, row.body.target) if isinstance(row.body, Page) else ("", "")
 
 
 def _addressed(
@@ -119,7 +123,7 @@ def _addressed(
     told = tuple(Told(page=row.id, notifier=row.body.notifier, target=row.body.target, person=row.body.person, ref=_ref(incident, row.body))
                  for row in pages if isinstance(row.body, Page))
     waiting = attrs.evolve(plan, waiting_for=plan.waiting_for + tuple(row.id for row in pages))
-    plans = incident.plans[:tell.plan] + (waiting,) + incident.plans[tell.plan + 1:]
+    plans = (*incident.plans[:tell.plan], waiting, *incident.plans[tell.plan + 1:])
     incident = attrs.evolve(incident, told=incident.told + told, plans=plans)
     if not tell.is_fallback:
         names = tuple(map(_name, found.values()))

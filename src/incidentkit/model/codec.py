@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
@@ -28,7 +28,7 @@ __all__ = ["SCHEMA", "decode", "decode_event", "decode_work_body", "encode", "en
 SCHEMA: Final = 1
 
 T = TypeVar("T")
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EVENTS: Final[Mapping[str, type[Event]]] = MappingProxyType({kind.__name__: kind for kind in EVENT_TYPES})
 
 
@@ -72,7 +72,7 @@ def _converter() -> Converter:
     converter.register_unstructure_hook(timedelta, lambda value: round(value.total_seconds() * 1_000_000))
     converter.register_structure_hook(timedelta, lambda value, _: timedelta(microseconds=value))
     converter.register_unstructure_hook_func(lambda kind: isinstance(kind, type) and issubclass(kind, MappingProxyType), dict)
-    converter.register_unstructure_hook_func(_is_mapping, lambda value: dict(value))
+    converter.register_unstructure_hook_func(_is_mapping, dict)
     converter.register_structure_hook_func(_is_mapping, lambda value, _: MappingProxyType(dict(value)) if value else EMPTY)
     converter.register_unstructure_hook_factory(_keeps_unknown, lambda kind: _unstructure_with_unknown(converter, kind))
     converter.register_structure_hook_factory(_keeps_unknown, lambda kind: _structure_keeping_unknown(converter, kind))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 __all__ = ["instant_of", "time_ordered_id"]
 
@@ -23,4 +23,4 @@ def time_ordered_id(now: datetime, randomness: bytes) -> str:
 
 def instant_of(identifier: str) -> datetime:
     """Return the instant an id was made at, to the millisecond."""
-    return datetime.fromtimestamp(int(identifier.replace("-", "")[:12], 16) / 1000, tz=timezone.utc)
+    return datetime.fromtimestamp(int(identifier.replace("-", "")[:12], 16) / 1000, tz=UTC)

@@ -59,7 +59,8 @@ class Severity(Enum):
             found = SEVERITY_WORDS.get(str(word).strip().casefold().replace("-", "").replace("_", "").replace(" ", ""))
             if found is not None:
                 return found
-        raise ConfigurationError.at(place, word, "a severity", known=[severity.value for severity in cls] + ["sev1", "p1", "error", "warning"])
+        known = [severity.value for severity in cls] + ["sev1", "p1", "error", "warning"]
+        raise ConfigurationError.at(place, word, "a severity", known=known)
 
 
 _RANKS: Final = {Severity.CRITICAL: 1, Severity.MAJOR: 2, Severity.MINOR: 3, Severity.INFO: 4}

@@ -18,9 +18,30 @@ from incidentkit.model.signal import EMPTY
 from incidentkit.model.work import Settle, Work
 
 __all__ = [
-    "AlertWrite", "Bucket", "Capabilities", "Cell", "CellWrite", "Committed", "Conflict", "CounterAdd", "CounterRead", "Doc", "DocSet",
-    "DocWrite", "Duplicate", "Durability", "IncidentQuery", "IncidentWrite", "Lease", "Loaded", "Lookup", "Listing", "PurgePolicy",
-    "PurgeReport", "SchemaInfo", "UnitOfWork",
+    "AlertWrite",
+    "Bucket",
+    "Capabilities",
+    "Cell",
+    "CellWrite",
+    "Committed",
+    "Conflict",
+    "CounterAdd",
+    "CounterRead",
+    "Doc",
+    "DocSet",
+    "DocWrite",
+    "Duplicate",
+    "Durability",
+    "IncidentQuery",
+    "IncidentWrite",
+    "Lease",
+    "Listing",
+    "Loaded",
+    "Lookup",
+    "PurgePolicy",
+    "PurgeReport",
+    "SchemaInfo",
+    "UnitOfWork",
 ]
 
 

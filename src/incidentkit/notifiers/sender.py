@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from incidentkit.model import Delivery, Notification, Outcome, Request, Response
+from incidentkit.notifiers._http import checked_url
 from incidentkit.ports import HttpNotifier
 from incidentkit.settings import Settings
 
@@ -106,6 +107,7 @@ class Sender:
             request: object = notifier.request(notification)
             if not isinstance(request, Request):
                 return Delivery.refused(f"{type(notifier).__name__}.request returned {type(request).__name__}")
+            checked_url("request.url", request.url)
             return self._module.Job(request, fresh_until=fresh_until, monotonic=monotonic)
         except Exception as error:  # noqa: BLE001 a notifier's fault must not stop the dispatcher; its text may hold a secret
             return Delivery.refused(f"{type(notifier).__name__}.request failed: {type(error).__name__}")

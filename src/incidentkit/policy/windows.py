@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from incidentkit.model import Bucket, Threshold
@@ -11,7 +11,7 @@ from incidentkit.model import Bucket, Threshold
 __all__ = ["EPOCH", "SLOTS", "counter_since", "held_until", "slot_of", "slot_start", "window_sum"]
 
 SLOTS: Final = 6
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def slot_of(at: datetime, slot: timedelta) -> int:

@@ -51,7 +51,7 @@ def _page(incident: Incident, page_id: str, page: Page, *, now: datetime) -> Per
     if incident.status is Status.MONITORING and incident.was_acknowledged:
         return Permission(is_granted=False, why="acknowledged before it was sent")
     is_paused = page.plan < len(incident.plans) and incident.plans[page.plan].state is not PlanState.RUNNING
-    if incident.status is Status.MONITORING and is_paused and incident.relapses < 3:  # noqa: PLR2004 - RELAPSE_LIMIT of lifecycle, a floor above
+    if incident.status is Status.MONITORING and is_paused and incident.relapses < 3:
         again = incident.quiet_at or now + ASK_AGAIN
         return Permission(is_granted=False, why="it works again; evidence is gathered", again_at=max(again, now + timedelta(seconds=1)))
     return Permission(is_granted=True)

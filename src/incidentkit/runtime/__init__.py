@@ -1,4 +1,4 @@
-"""THE LOOPS, as generators over ports: intake, command, dispatch, evidence, explain. They ask; a driver answers. No thread, no I/O in here."""
+"""THE LOOPS, as generators over ports: intake, command, dispatch, evidence, explain. They ask, a driver answers; no thread, no I/O."""
 
 from incidentkit.runtime.command import command, find
 from incidentkit.runtime.dispatch import dispatch

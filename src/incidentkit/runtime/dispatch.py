@@ -1,4 +1,4 @@
-"""Dispatch: claimed work is done. A timer becomes its event; a page is sent if the state, read again, still allows it; then it is settled."""
+"""Dispatch: claimed work is done. A timer becomes its event; a page is sent if the state, read again, still allows it; then settled."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ def dispatch(claim: Claim, ground: Ground) -> Flow[None]:
     """
     work = claim.work
     if work.incident_id is None:
-        yield from _settle_alone(work, Settle(work_id=work.id, tenant=work.tenant, attempt=work.attempt))
+        yield from _settle_alone(Settle(work_id=work.id, tenant=work.tenant, attempt=work.attempt))
     elif isinstance(work.body, Wake):
         yield from _ring(work, work.body, work.incident_id, ground)
     else:
         yield from _tell(claim, work.body, work.incident_id, ground)
 
 
-def _settle_alone(work: Work, settle: Settle) -> Flow[None]:
+def _settle_alone(settle: Settle) -> Flow[None]:
     yield from commit(UnitOfWork(settle=(settle,)))
 
 
@@ -103,36 +103,37 @@ def _event_of(work: Work, wake: Wake, incident: Incident, now: datetime, ground:
 def _tell(claim: Claim, page: Page, incident_id: str, ground: Ground) -> Flow[None]:
     work = claim.work
     if claim.is_exhausted:
-        yield from _finish(work, incident_id, ground, Delivery.refused(f"claimed {work.crashes} times and never finished: it kills who sends it"))
+        poison = Delivery.refused(f"claimed {work.crashes} times and never finished: it kills who sends it")
+        yield from _finish(work, incident_id, ground, poison)
         return
     facts = ground.book.notifiers.get(page.notifier)
     is_quiet = facts is None or facts.is_quiet
     while True:
-        loaded = yield from load(Lookup(tenant=work.tenant, ids=(incident_id,)))
+        loaded = yield from _read(work.tenant, incident_id, page)
         incident = loaded.incidents.get(incident_id)
         if incident is None:  # purged while it waited
-            yield from _settle_alone(work, Settle(work_id=work.id, tenant=work.tenant, attempt=work.attempt))
+            yield from _settle_alone(Settle(work_id=work.id, tenant=work.tenant, attempt=work.attempt))
             return
         permission = may_tell(incident, work.id, page, is_quiet=is_quiet, now=loaded.store_now)
         if not permission.is_granted:
             yield from _withhold(work, incident_id, ground, permission.why, permission.again_at)
             return
-        loaded = yield from _with_exception(loaded, incident, page)
-        answer = yield from send(_notification(work, page, incident, loaded, ground), loaded.store_now)
+        answer = yield from send(_notification(work, page, incident, loaded), loaded.store_now)
         if not isinstance(answer, _Stale):
             yield from _finish(work, incident_id, ground, answer)
             return
 
 
-def _with_exception(loaded: Loaded, incident: Incident, page: Page) -> Flow[Loaded]:
-    """A first page shows where it failed, so the first alert is read with the incident, in one snapshot."""
-    if not page.kind.is_page or not incident.alerts:
+def _read(tenant: str, incident_id: str, page: Page) -> Flow[Loaded]:
+    """Read the incident; for a page, which shows where it failed, with its first alert in one snapshot: permission and words agree."""
+    loaded = yield from load(Lookup(tenant=tenant, ids=(incident_id,)))
+    incident = loaded.incidents.get(incident_id)
+    if incident is None or not page.kind.is_page or not incident.alerts:
         return loaded
-    again = yield from load(Lookup(tenant=incident.tenant, ids=(incident.id,), fingerprints=incident.alerts[:1]))
-    return again
+    return (yield from load(Lookup(tenant=tenant, ids=(incident_id,), fingerprints=incident.alerts[:1])))
 
 
-def _notification(work: Work, page: Page, incident: Incident, loaded: Loaded, ground: Ground) -> Notification:
+def _notification(work: Work, page: Page, incident: Incident, loaded: Loaded) -> Notification:
     alert: Alert | None = loaded.alerts.get(incident.alerts[0]) if incident.alerts else None
     exception = None if alert is None else alert.exception
     title, lines = compose(incident, kind=page.kind, at=loaded.store_now, note=page.note, exception=exception)
@@ -145,7 +146,7 @@ def _notification(work: Work, page: Page, incident: Incident, loaded: Loaded, gr
 def _withhold(work: Work, incident_id: str, ground: Ground, why: str, again_at: datetime | None) -> Flow[None]:
     if again_at is not None:
         settle = Settle(work_id=work.id, tenant=work.tenant, attempt=work.attempt, kind=SettleKind.RETRY, retry_at=again_at, error=why)
-        yield from _settle_alone(work, settle)
+        yield from _settle_alone(settle)
         return
     settle = Settle(work_id=work.id, tenant=work.tenant, attempt=work.attempt, error=why)
     # An earlier claim that never answered may have sent it: its target then counts as told (law 4).

@@ -80,8 +80,8 @@ def _condition(judged: Judged, loaded: Loaded, ground: Ground) -> list[tuple[str
     for site, _ in judged.signal.sites:
         alone = attrs.evolve(judged.signal, sites=((site, 0),))
         chosen = choose(alone, overlay.window, at=at)
-        rows.append(("condition", f"{site.name}: {chosen.failures} of {site.when} ({counter_owner(site)}): "
-                                  f"{'holds' if chosen.holds else 'does not hold'}"))
+        holds = "holds" if chosen.holds else "does not hold"
+        rows.append(("condition", f"{site.name}: {chosen.failures} of {site.when} ({counter_owner(site)}): {holds}"))
     return rows
 
 

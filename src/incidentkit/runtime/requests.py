@@ -28,8 +28,24 @@ from incidentkit.resolve import EvidenceReport
 from incidentkit.settings import Settings
 
 __all__ = [
-    "STALE", "ClaimDue", "Commit", "Flow", "Ground", "Load", "LocalEvidence", "OpenSites", "Purge", "Ask", "Send", "claim_due", "commit",
-    "load", "local_evidence", "open_sites", "purge", "send",
+    "STALE",
+    "Ask",
+    "ClaimDue",
+    "Commit",
+    "Flow",
+    "Ground",
+    "Load",
+    "LocalEvidence",
+    "OpenSites",
+    "Purge",
+    "Send",
+    "claim_due",
+    "commit",
+    "load",
+    "local_evidence",
+    "open_sites",
+    "purge",
+    "send",
 ]
 
 T = TypeVar("T")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from incidentkit.errors import ConfigurationError
@@ -21,15 +21,16 @@ def parse_instant(text: str | datetime) -> datetime:
     if isinstance(text, datetime):
         if text.tzinfo is None:
             raise ConfigurationError.at("at", str(text), "an aware datetime")
-        return text.astimezone(timezone.utc)
-    found = re.fullmatch(r"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?) ?([A-Za-z_]+(?:/[A-Za-z_+-]+)*|Z|[+-]\d\d:?\d\d)", text.strip())
+        return text.astimezone(UTC)
+    zone_form = r"[A-Za-z_]+(?:/[A-Za-z_+-]+)*|Z|[+-]\d\d:?\d\d"
+    found = re.fullmatch(rf"(\d{{4}}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?) ?({zone_form})", text.strip())
     if found is None:
         raise ConfigurationError.at("at", text, 'an instant with its zone, such as "2026-03-29 01:50 Europe/Berlin"')
     when, zone = found.groups()
     if zone == "Z" or zone[0] in "+-":
-        return datetime.fromisoformat(f"{when}{'+00:00' if zone == 'Z' else zone}").astimezone(timezone.utc)
+        return datetime.fromisoformat(f"{when}{'+00:00' if zone == 'Z' else zone}").astimezone(UTC)
     try:
-        return datetime.fromisoformat(when).replace(tzinfo=ZoneInfo(zone)).astimezone(timezone.utc)
+        return datetime.fromisoformat(when).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
     except ZoneInfoNotFoundError:
         raise ConfigurationError.at("at", zone, "a time zone such as Europe/Berlin") from None
 

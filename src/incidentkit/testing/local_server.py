@@ -201,8 +201,8 @@ class _Handler(BaseHTTPRequestHandler):
         if answer.is_lost:
             self.close_connection = True
             return
-        self.send_response(answer.status)
-        for name, value in answer.headers.items():
+        self.send_response_only(answer.status)
+        for name, value in ({"Date": self.date_time_string()} | {name.title(): value for name, value in answer.headers.items()}).items():
             self.send_header(name, value)
         self.send_header("content-length", str(len(answer.body)))
         self.end_headers()

@@ -26,7 +26,7 @@ def _refuse(_: Any) -> None:
 def _ik_no_real_send(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if "ik_network" in request.fixturenames:
         return
-    import sys  # noqa: PLC0415
+    import sys
 
     process = sys.modules.get("incidentkit.engine.process")
     if process is not None:
@@ -43,7 +43,7 @@ def ik_network() -> None:
 @pytest.fixture
 def ik_world() -> Iterator[Callable[..., World]]:
     """Return a function that makes an installed `World` from the keys of `configure()`; it is left when the test ends."""
-    from incidentkit.testing.world import World  # noqa: PLC0415 - importing the plugin must cost a test run nothing
+    from incidentkit.testing.world import World
 
     with ExitStack() as stack:
         yield lambda **keys: stack.enter_context(World(**keys))

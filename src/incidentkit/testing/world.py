@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from importlib import import_module
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import attrs
 
@@ -44,7 +44,8 @@ class World:
     """
     An engine in virtual time. The keys are those of `configure()`; the store is in memory, nothing is really sent.
 
-    Use it as a context manager, or through the pytest fixture `ik_world`. Inside it `ik.configure()` returns this engine and starts nothing.
+    Use it as a context manager, or through the pytest fixture `ik_world`. Inside it `ik.configure()` returns this engine and starts
+    nothing.
     """
 
     def __init__(self, *, at: str | datetime = "2026-01-05 09:00 UTC", answers: dict[str, Any] | None = None, **keys: Any) -> None:
@@ -71,7 +72,7 @@ class World:
         deadline = timedelta(minutes=15) if notifier is None else notifier.deadline
         return RecordingNotifier(name=name, to=to, is_quiet=is_quiet, deadline=deadline, script=record)
 
-    def __enter__(self) -> World:
+    def __enter__(self) -> Self:
         self._installation = self.engine.installed()
         self._installation.__enter__()
         return self

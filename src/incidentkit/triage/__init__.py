@@ -1,4 +1,4 @@
-"""2 TRIAGE: what is it, how bad, whose: a signal against its alert, its sites and the rules. Pure: no store, no clock, no incident changed."""
+"""2 TRIAGE: what is it, how bad, whose: a signal against its alert, its sites and the rules. Pure: no store, no clock."""
 
 from incidentkit.triage._alert import AlertChange, Streamed, stream
 from incidentkit.triage._site import Chosen, choose, counter_owner, counters_of, minute_of

@@ -20,7 +20,7 @@ def counter_adds_commute(kit: Kit) -> None:
 
 def counter_first_last_min_max(kit: Kit) -> None:
     """`first_at` is the smallest and `last_at` the largest of all adds, also within one unit."""
-    kit.applied(counters=(kit.add("a", first=5, last=6), kit.add("a", first=4, last=5), kit.add("a", first=6, last=7)))
+    kit.applied(counters=(kit.add("a", first=5, last=6), kit.add("a", first=4, last=7), kit.add("a", first=6, last=6)))
     (bucket,) = kit.load(counters=(CounterRead(owner="a"),)).counters["a"]
     equal((bucket.n, bucket.first_at, bucket.last_at), (3, kit.at(4), kit.at(7)), "the bucket")
 
