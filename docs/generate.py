@@ -1,4 +1,4 @@
-"""Write the generated pages: `docs/defaults.md` from `Settings`, the table and diagram of `docs/lifecycle.md` from RULES. A test compares."""
+"""Write the generated pages: `docs/defaults.md` from `Settings`, the table and diagram of `docs/lifecycle.md` from RULES."""
 
 from __future__ import annotations
 

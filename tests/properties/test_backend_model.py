@@ -55,22 +55,23 @@ cans = st.sampled_from([None, frozenset(), frozenset({"x"}), frozenset({"x", "y"
 owners = st.sampled_from(["i|a", "i|b", "a|f", "s|site"])
 incidents = st.builds(
     lambda name, tenant, key, status, at, expect, service: IncidentWrite(expect=expect, incident=Incident(
-        id=name, tenant=tenant, key=key, title=f"{name} at {at}", status=status, service=service, opened_at=START + timedelta(seconds=ord(name)),
-        updated_at=at, first_seen_at=at, last_seen_at=at)),
-    names, tenants, st.sampled_from(["k", "l"]), st.sampled_from([Status.TRIGGERED, Status.ACKNOWLEDGED, Status.RESOLVED]), instants, versions,
-    st.sampled_from(["pay", "shop"]))
+        id=name, tenant=tenant, key=key, title=f"{name} at {at}", status=status, service=service,
+        opened_at=START + timedelta(seconds=ord(name)), updated_at=at, first_seen_at=at, last_seen_at=at)),
+    names, tenants, st.sampled_from(["k", "l"]), st.sampled_from([Status.TRIGGERED, Status.ACKNOWLEDGED, Status.RESOLVED]), instants,
+    versions, st.sampled_from(["pay", "shop"]))
 alerts = st.builds(
     lambda name, tenant, at, expect, pin: AlertWrite(expect=expect, alert=Alert(
         fingerprint=name, tenant=tenant, status=AlertStatus.FIRING, title=name, first_at=at, last_at=at, incident_id=pin)),
     names, tenants, instants, versions, st.none() | names)
-events = st.builds(lambda name, tenant, seq, at: [TimelineEntry(incident_id=name, tenant=tenant, seq=seq + step, at=at, event=Noted(text="x"))
-                                                 for step in range(seq % 2 + 1)], names, tenants, st.integers(1, 4), instants)
-counters = st.builds(CounterAdd, tenant=tenants, owner=owners, bucket=st.integers(0, 2), n=st.integers(1, 9), first_at=instants, last_at=instants,
-                     incident_id=st.none() | names, fingerprint=names)
+events = st.builds(
+    lambda name, tenant, seq, at: [TimelineEntry(incident_id=name, tenant=tenant, seq=seq + step, at=at, event=Noted(text="x"))
+                                   for step in range(seq % 2 + 1)], names, tenants, st.integers(1, 4), instants)
+counters = st.builds(CounterAdd, tenant=tenants, owner=owners, bucket=st.integers(0, 2), n=st.integers(1, 9), first_at=instants,
+                     last_at=instants, incident_id=st.none() | names, fingerprint=names)
 reads = st.builds(CounterRead, tenant=tenants, owner=owners, since=st.integers(0, 2))
 bodies = st.sampled_from([Page(kind=PageKind.FIRST, notifier="n", target="#ops"), Wake(reason=WakeReason.STEP)])
-work = st.builds(Work, id=st.sampled_from(["w1", "w2", "w3", "w4"]), tenant=tenants, incident_id=st.none() | names, body=bodies, due_at=instants,
-                 needs=needs)
+work = st.builds(Work, id=st.sampled_from(["w1", "w2", "w3", "w4"]), tenant=tenants, incident_id=st.none() | names, body=bodies,
+                 due_at=instants, needs=needs)
 work_names = st.tuples(tenants, st.sampled_from(["w1", "w2", "w3", "w4"]))
 settles = st.builds(
     lambda name, attempt, kind, at, is_failure: Settle(work_id=name[1], tenant=name[0], attempt=attempt, kind=kind, is_failure=is_failure,
@@ -89,7 +90,8 @@ def unique(strategy, key, most=2):
 
 
 units = st.builds(
-    lambda gate, runs, **parts: UnitOfWork(source=gate and gate[0], seq=gate and gate[1], events=tuple(e for run in runs for e in run), **parts),
+    lambda gate, runs, **parts: UnitOfWork(source=gate and gate[0], seq=gate and gate[1],
+                                           events=tuple(entry for run in runs for entry in run), **parts),
     gate=st.none() | st.tuples(st.sampled_from(["s1", "s2"]), st.integers(1, 5)),
     runs=unique(events, lambda run: (run[0].tenant, run[0].incident_id), 1),
     incidents=unique(incidents, lambda write: (write.incident.tenant, write.incident.id), 3),
@@ -102,11 +104,11 @@ units = st.builds(
     cells=unique(cells, lambda cell: cell.name),
     reads=unique(reads, lambda read: read.owner))
 lookups = st.builds(
-    Lookup, tenant=tenants, fingerprints=unique(names, None, 3), keys=st.sampled_from([(), ("k",), ("k", "l", "m")]), ids=unique(names, None, 3),
-    numbers=st.sampled_from([(), (1,), (1, 2, 3)]), counters=unique(reads, lambda read: read.owner),
+    Lookup, tenant=tenants, fingerprints=unique(names, None, 3), keys=st.sampled_from([(), ("k",), ("k", "l", "m")]),
+    ids=unique(names, None, 3), numbers=st.sampled_from([(), (1,), (1, 2, 3)]), counters=unique(reads, lambda read: read.owner),
     cells=st.sampled_from([(), ("q",)]), cell_prefixes=st.sampled_from([(), ("p|",), ("",)]))
-queries = st.builds(IncidentQuery, tenant=st.none() | tenants, service=st.none() | st.sampled_from(["pay", "shop"]), since=st.none() | instants,
-                    number=st.none() | st.integers(1, 3), statuses=st.none() | st.frozensets(st.sampled_from(Status)))
+queries = st.builds(IncidentQuery, tenant=st.none() | tenants, service=st.none() | st.sampled_from(["pay", "shop"]),
+                    since=st.none() | instants, number=st.none() | st.integers(1, 3), statuses=st.none() | st.frozensets(st.sampled_from(Status)))
 
 
 def comparable(reply):

@@ -22,6 +22,7 @@ from incidentkit.policy import (
     Rule,
     Step,
     Subject,
+    _automaton,
     apply_rules,
     format_duration,
     parse_duration,
@@ -30,7 +31,6 @@ from incidentkit.policy import (
     parse_title,
     rules_from,
 )
-from incidentkit.policy import _automaton
 from incidentkit.policy.patterns import Pattern, PatternError
 from incidentkit.policy.tree import DEFAULT
 from incidentkit.respond import plan_of
@@ -50,7 +50,7 @@ def test_any_text_is_a_duration_or_is_refused_with_its_place(text):
         try:
             parse(text, "p")
         except ConfigurationError as error:
-            assert str(error).startswith("p: found ")  # noqa: PT017
+            assert str(error).startswith("p: found ")
 
 
 @given(st.integers(1, 999_999_999), st.integers(1, 999_999))
@@ -86,9 +86,9 @@ def test_any_text_is_a_match_or_is_refused_with_a_column(text):
         match = parse_match(text, "p")
     except ConfigurationError as error:
         message = str(error)
-        assert message.startswith("p: found ")  # noqa: PT017
-        assert re.search(r"\(at column \d+( of line \d+)?\)", message)  # noqa: PT017
-        assert message.splitlines()[-1].strip() == "^"  # noqa: PT017
+        assert message.startswith("p: found ")
+        assert re.search(r"\(at column \d+( of line \d+)?\)", message)
+        assert message.splitlines()[-1].strip() == "^"
     else:
         assert parse_match(str(match)) == match
         match.holds(Subject.of(Signal(title="t")))
@@ -256,7 +256,7 @@ def test_any_text_is_a_title_or_is_refused(text, label):
     try:
         title = parse_title(text, "p")
     except ConfigurationError as error:
-        assert str(error).startswith("p: found ")  # noqa: PT017
+        assert str(error).startswith("p: found ")
     else:
         made = title.of(Subject.of(Signal(title="t", labels={"a": label})))
         assert len(made) <= 300

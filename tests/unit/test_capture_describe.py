@@ -226,6 +226,11 @@ def test_a_text_is_redacted_and_printable():
     )
 
 
+def test_a_named_value_in_a_text_is_redacted():
+    assert describe(ValueError({"name": "password", "value": "x"})).text == "{'name': 'password', 'value': [redacted]}"
+    assert describe(ValueError({"name": "color", "value": "x"})).text == "{'name': 'color', 'value': 'x'}"
+
+
 def test_containers_in_a_text_are_short():
     assert describe(ValueError(list(range(10)))).text == str(list(range(10)))
     assert describe(ValueError(list(range(11)))).text == "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, …]"

@@ -163,7 +163,7 @@ def test_neither_properties_nor_a_metaclass_of_the_host_are_asked():
 
     try:
         raise Evil
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         key = raw_key(error)
         assert {key: 1}[raw_key(error)] == 1
         assert pins(error)

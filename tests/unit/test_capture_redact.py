@@ -16,8 +16,9 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_X
         ("ada@example.com", "[email]"),
         ("to <ada.lovelace+x@mail.example.co.uk>.", "to <[email]>."),
         ("ada@münchen.de, bob@x.io", "[email], [email]"),
-        ("a@b.co@c.de", "a@[email]"),
+        ("a@b.co@c.de", "[email]@c.de"),
         ("x" * 70 + "@b.co", "x" * 6 + "[email]"),
+        ("a@b." + "c" * 70, "[email]" + "c" * 7),
         ("call +49 30 1234567 now", "call [phone] now"),
         ("+49 (0)30 1234-567", "[phone]"),
         ("+4930123456", "[phone]"),
@@ -140,7 +141,7 @@ def test_names_of_secrets(name):
     "name",
     [
         *("", "key", "user", "author", "authority", "keyboard", "tokenizer", "tokenize", "compass", "bypass", "passenger", "cardinality", "discard"),
-        *("pinned", "spin", "design", "signal", "obsession", "host", "path", "order_id", "monkey", "x" * 1000, "x" * 64, "x" * 65, "résumé", "123"),
+        *("pinned", "spin", "design", "signal", "host", "path", "order_id", "monkey", "x" * 1000, "x" * 64, "x" * 65, "résumé", "123"),
     ],
 )
 def test_names_of_other_things(name):
@@ -155,7 +156,7 @@ def test_20_000_characters_are_read():
 
 HOSTILE = ["a", "1", "4", "@", "a@", "a@a.", "a.", "://", "://a:", "://a:a@", "=", "a=", "token:", "token: ", "token: (", "password=", 'password="', "password='\\",
            "password=(", "--password ", "--p", "eyJ", "-----BEGIN ", "-----BEGIN PRIVATE KEY-----", "-----BEGIN AAAA", "+1", "+1 ", "1-", "1 ", "4 4", "0171 ",
-           "DE89", "DE89 ", "AA11", "(", "(555) ", "123456:", "Bearer ", "basic a", "\\", "\\\"", "'", '"', "[", " ", "\n", "authorization:", "a-", "é@", "xoxb-", "SG.",
+           "DE89", "DE89 ", "AA11", "(", "(555) ", "123456:", "Bearer ", "basic a", "\\", '\\"', "'", '"', "[", " ", "\n", "authorization:", "a-", "é@", "xoxb-", "SG.",
            "SG.aaaaaaaaaaaaaaaaa.", "hooks.slack.com/services/", "gh", "4111 1111 1111 1111 ", "a:", "card: ", "pass: '", "%3", "--a "]  # fmt: skip
 
 

@@ -21,8 +21,8 @@ DEVIATIONS = {
     "labels.TestMatchers[30] {foo=bar}},}": (None, ONE_GRAMMAR),
     "labels.TestMatchers[32] {foo=bar\\t}": (None, ONE_GRAMMAR),
     "labels.TestMatchers[34] {foo=bar\\}": (None, ONE_GRAMMAR),
-    "labels.TestMatchers[36] {foo=bar\\\"}": (None, ONE_GRAMMAR),
-    "labels.TestMatchers[42] {invalid-name = \"valid label\"}": (
+    'labels.TestMatchers[36] {foo=bar\\"}': (None, ONE_GRAMMAR),
+    'labels.TestMatchers[42] {invalid-name = "valid label"}': (
         [{"name": "invalid-name", "op": "=", "value": "valid label"}], "the newer grammar takes a dash in a name"),
     "labels.TestMatchers[52] {foo=}b": (None, ONE_GRAMMAR),
 }

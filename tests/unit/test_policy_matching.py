@@ -20,10 +20,10 @@ def holds(text, signal=SIGNAL, **facts):
     'environment="production"', 'release="1.2"', 'instance="web-1"', 'status="firing"', 'severity="major"', 'title="charge fails"',
     'exception="TimeoutError"', 'fingerprint="f1"', 'team="pay-eu"', 'labels.team="pay-eu"', 'labels.severity="label"',
     'labels.labels.odd="yes"', 'nothing=""', 'nothing!="x"', 'team=~"pay.*"', 'team!~"pay"', 'nothing=~""', 'team in ("a","pay-eu")',
-    'service="payments", team=~"pay.*", severity>=major', '{service="payments", team="pay-eu",}', 'status in (firing, ok)', 'status="FIRING"',
+    'service="payments", team=~"pay.*", severity>=major', '{service="payments", team="pay-eu",}', "status in (firing, ok)", 'status="FIRING"',
     'details.order.id="7"', 'details.order.paid="true"', 'details.a.b.c.d="dots"', 'details.rate="0.5"', 'details.list=""', 'details.none=""',
     'details.host=""', 'details.order=""', 'details.order.id.x=""', 'details.=""', 'details.order.="blank"', '"details.order.id"=7',
-    "severity=sev2", "severity=error", 'severity in (sev1, sev2)', 'severity=~"maj.*"',
+    "severity=sev2", "severity=error", "severity in (sev1, sev2)", 'severity=~"maj.*"',
 ])
 def test_these_hold(text):
     assert holds(text)

@@ -126,7 +126,7 @@ def test_everything_is_bounded():
 @pytest.mark.parametrize(("count", "ending"), [(12, "n12=v"), (13, "n12=v and 1 more")])
 def test_twelve_labels_are_shown_and_the_rest_is_counted(count, ending):
     labels = {f"n{n:02}": "v" for n in range(1, count + 1)}
-    assert [line for line in words(incident=attrs.evolve(INCIDENT, labels=labels))[1] if line.startswith("Labels")][0].endswith(ending)
+    assert next(line for line in words(incident=attrs.evolve(INCIDENT, labels=labels))[1] if line.startswith("Labels")).endswith(ending)
 
 
 def test_a_line_of_exactly_the_limit_is_not_cut():

@@ -10,8 +10,8 @@ from incidentkit.errors import ConfigurationError
 from incidentkit.host.watch import watch
 from incidentkit.model import Severity, Site, Threshold
 
-
-FRONT, INSTALLED = sys.modules["incidentkit.host.watch"], sys.modules["incidentkit.host.installed"]  # the package has functions of these names
+# Asked of the package, these names are functions.
+FRONT, INSTALLED = sys.modules["incidentkit.host.watch"], sys.modules["incidentkit.host.installed"]
 
 
 def test_defaults_are_those_of_the_design():

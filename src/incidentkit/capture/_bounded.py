@@ -37,8 +37,8 @@ def _bounded(info: ExceptionInfo, budget: Budget, depth: int) -> ExceptionInfo:
         frames.append(frame)
     below: list[ExceptionInfo | None] = []
     for one in (info.cause, *_tuple(info.members)[:MAX_MEMBERS]):
-        is_shown = type(one) is ExceptionInfo and depth <= MAX_CHAIN and budget.errors > 0 and budget.bytes > 0
-        below.append(_bounded(one, budget, depth + 1) if is_shown else None)
+        has_room = depth <= MAX_CHAIN and budget.errors > 0 and budget.bytes > 0
+        below.append(_bounded(one, budget, depth + 1) if has_room and type(one) is ExceptionInfo else None)
     members = tuple(member for member in below[1:] if member is not None)
     return ExceptionInfo(type=kind, text=text, frames=tuple(reversed(frames)), cause=below[0], members=members, notes=notes)
 

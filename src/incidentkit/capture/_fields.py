@@ -32,6 +32,7 @@ MAX_NOTES_BYTES: Final = 3 * 1024
 MAX_COUNT: Final = 2**31 - 1
 
 E = TypeVar("E", bound=Enum)
+D = TypeVar("D")
 
 
 def stored_key(key: str) -> str:
@@ -86,10 +87,6 @@ class Fields:
         if self._left >= 0 and len(self.notes) < MAX_NOTES:
             self.notes.append(text)
 
-    def get(self, name: str) -> Any:
-        """Return the field as it was given, None when it was not."""
-        return self._given.get(name)
-
     def raw(self, name: str) -> str:
         """Return the characters of a text field; a number is one too; nothing for what is no text."""
         value = self._given.get(name)
@@ -113,11 +110,13 @@ class Fields:
             self.note(f"{name}: cut to {limit} of {len(raw)} characters")
         return safe_str(raw, limit)
 
-    def choice(self, name: str, kind: type[E], default: E) -> E:
+    def choice(self, name: str, kind: type[E], default: D) -> E | D:
         """Return a member of an enum, by itself or by its value."""
         value = self._given.get(name)
-        if value is None or type(value) is kind:
-            return default if value is None else value
+        if value is None:
+            return default
+        if type(value) is kind:
+            return value
         for member in kind:
             if plain_str(value) == member.value:
                 return member

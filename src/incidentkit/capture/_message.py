@@ -97,7 +97,8 @@ def _from_unicode(error: BaseException) -> str:
     # CPython's own text names one character or byte at most, but calls str() on slots that anybody may have set.
     is_plain = (encoding is str or kind is UnicodeTranslateError) and (whole is str or whole is bytes) and reason is str
     is_plain = is_plain and start is int and end is int
-    return str(kind.__str__(error)) if is_plain else _from_args(error)
+    text: Any = kind.__str__  # the slot of the builtin class, whatever a subclass defines
+    return str(text(error)) if is_plain else _from_args(error)
 
 
 def _from_syntax(error: BaseException) -> str:

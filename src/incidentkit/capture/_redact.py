@@ -23,7 +23,8 @@ _ROUNDS: Final = 5
 _PEM: Final = re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)", re.DOTALL)
 # user:password@ and token@; a port before a path is no user: http://registry:5000/@scope
 _URL_USER: Final = re.compile(
-    r"(?<=://)(?:[^\s/?#@:'\"<>]{0,128}:(?!\d{1,5}(?:[/?#]|$))[^\s'\"<>]{1,256}(?=@)|[^\s/?#@:'\"<>]{1,256}+(?=@))"  # a password may hold an @
+    r"(?<=://)(?:[^\s/?#@:'\"<>]{0,128}:(?!\d{1,5}(?:[/?#]|$))[^\s'\"<>]{1,256}(?=@)|"  # a password may hold an @
+    r"[^\s/?#@:'\"<>]{1,256}+(?=@))"
 )
 _WEBHOOK: Final = re.compile(
     r"((?:hooks\.slack\.com/(?:services|workflows|triggers)|discord(?:app)?\.com/api/(?:v\d{1,2}/)?webhooks|webhook\.office\.com/webhookb?2?)/)"
@@ -41,14 +42,15 @@ _TOKEN: Final = re.compile(
     r")"
 )
 _AUTH: Final = re.compile(r"(?<![\w-])(bearer|basic|digest|negotiate|apikey)([ \t]{1,4})([A-Za-z0-9._~+/=-]{8,}+)", re.IGNORECASE)
-_AT: Final = re.compile(r"(?<=[\w.+%'-])@(?=((?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24})(?![\w@]))")
+_AT: Final = re.compile(r"(?<=[\w.+%'-])@(?=((?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,63}))")
 _LOCAL: Final = frozenset("._%+-'")
 _IBAN: Final = re.compile(r"(?<!\w)(?=([A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}))")
 _CARD: Final = re.compile(
     r"(?<!\w)(?<!\d[.,])(?=(\d{4}([ -])\d{4}\2\d{4}\2\d{4}(?:\2\d{1,3})?|\d{4}([ -])\d{6}\3\d{4,5}|\d{13,19})(?!\w)(?!\.\d))"
 )
 _PHONE: Final = re.compile(
-    r"(?<![\w.+/-])(?:\+[1-9]\d{0,2}(?:[ .\-/()]{0,3}\d){6,14}|\([2-9]\d\d\) ?[2-9]\d\d-\d{4}|[2-9]\d\d[ -][2-9]\d\d-\d{4}|0[1-9]\d{1,3}[ /]\d{6,8})"
+    r"(?<![\w.+/-])(?:\+[1-9]\d{0,2}(?:[ .\-/()]{0,3}\d){6,14}|\([2-9]\d\d\) ?[2-9]\d\d-\d{4}|[2-9]\d\d[ -][2-9]\d\d-\d{4}|"
+    r"0[1-9]\d{1,3}[ /]\d{6,8})"
     r"(?![\w-])(?!\.\d)"
 )
 _BRANDS: Final = re.compile(

@@ -96,8 +96,7 @@ class _Renderer:
     def _mapping(self, mapping: Any, path: str, depth: int) -> dict[str, Any]:
         rendered: dict[str, Any] = {}
         items = _first(mapping.items())
-        # {"name": "password", "value": "x"}; looked for by hand, because a lookup may call the `__eq__` of another key
-        is_pair = any(type(key) is str and key in {"name", "key"} and is_sensitive(plain_str(value) or "") for key, value in items)
+        is_pair = _is_named_secret(items)
         for key, value in items:
             name, is_secret = _key(key)
             while name in rendered:
@@ -144,6 +143,11 @@ def _is_secret_pair(value: Any, items: list[Any]) -> bool:
     return (type(items[0]) is str or type(items[0]) is bytes) and _key(items[0])[1]
 
 
+def _is_named_secret(items: list[tuple[Any, Any]]) -> bool:
+    """Return True for the items of {"name": "password", "value": "x"}: by hand, as a lookup may call the `__eq__` of another key."""
+    return any(type(key) is str and key in {"name", "key"} and is_sensitive(plain_str(value) or "") for key, value in items)
+
+
 def _first(items: Any) -> list[Any]:
     try:
         return list(islice(items, MAX_ITEMS))
@@ -187,17 +191,23 @@ def _scalar(value: object) -> str | int | float | bool | None:
     return _placeholder(value) if shown is None else cut(shown, MAX_STRING)
 
 
+def _is_zone(zone: object) -> bool:
+    kind: object = type(zone)
+    return kind is _loaded("zoneinfo", "ZoneInfo")
+
+
 def text_of(value: object) -> str | None:
     """Return the text of an exact instant, duration, Decimal or UUID, None for anything else."""
-    kind = type(value)
+    kind: Any = type(value)  # Any: what is compared by identity below is narrowed by hand
     if kind is datetime:
         zone = value.tzinfo  # type: ignore[attr-defined]
-        if zone is None or type(zone) is timezone or type(zone) is _loaded("zoneinfo", "ZoneInfo"):  # another class may be anybody's
+        if zone is None or type(zone) is timezone or _is_zone(zone):  # another class may be anybody's
             return value.isoformat()  # type: ignore[attr-defined, no-any-return]
     elif kind is date or kind is timedelta:
         return str(value)
     elif kind is _loaded("decimal", "Decimal"):
-        size = kind.__sizeof__(value)
+        measure: Any = kind.__sizeof__
+        size = measure(value)
         return str(value) if size < MAX_STRING else f"<Decimal of {size} bytes>"
     elif kind is _loaded("uuid", "UUID") and type(number := getattr(value, "int", None)) is int and 0 <= number < 1 << 128:
         digits = f"{number:032x}"
@@ -227,7 +237,9 @@ def _show(value: object, depth: int) -> str:
     if most is None:
         return f"<{kind.__name__}>"
     if mapping is not None:
-        pairs = [_show_pair(key, item, depth) for key, item in _first(mapping.items())[:most]]
+        listed = _first(mapping.items())
+        hidden = "value" if _is_named_secret(listed) else None
+        pairs = [_show_pair(key, item, depth, hidden) for key, item in listed[:most]]
         return "{" + ", ".join(pairs) + (", …}" if len(mapping) > most else "}")
     opening, closing = _BRACKETS[kind]
     whole: Any = value
@@ -245,6 +257,6 @@ _BREADTH: Final = {1: 10, 2: 5, 3: 3}
 _BRACKETS: Final[dict[type, tuple[str, str]]] = {list: ("[", "]"), tuple: ("(", ")"), set: ("{", "}"), frozenset: ("frozenset({", "})")}
 
 
-def _show_pair(key: object, value: object, depth: int) -> str:
+def _show_pair(key: object, value: object, depth: int, hidden: str | None) -> str:
     name, is_secret = _key(key)
-    return f"{name!r}: {REDACTED if is_secret else _show(value, depth + 1)}"
+    return f"{name!r}: {REDACTED if is_secret or name == hidden else _show(value, depth + 1)}"

@@ -84,7 +84,8 @@ def signal_of_signal(signal: Signal, *, at: datetime) -> Signal:
     """
     fields = Fields({name: getattr(signal, name) for name in _KNOWN - {"site"}})
     for note in _tuple(signal.notes)[:MAX_OWN_NOTES]:
-        fields.note(plain_str(note) or "")
+        if (said := plain_str(note)) is not None:
+            fields.note(said)
     info = bounded(signal.exception) if is_of(signal.exception, ExceptionInfo) else None  # type: ignore[arg-type]  # is_of() does not narrow
     own = plain_str(signal.fingerprint) or ""
 
@@ -143,7 +144,6 @@ def _title_of(info: ExceptionInfo) -> str:
 def _build(fields: Fields, at: datetime, title: str, fingerprint: Callable[[str], str], info: ExceptionInfo | None) -> Signal:
     site, count, when = fields.site(), fields.count(), instant_of(at) or at
     key, tenant = fields.raw("key"), fields.raw("tenant")
-    impact, urgency = fields.get("impact"), fields.get("urgency")
     return Signal(
         title=title,
         fingerprint=key_fingerprint(key, tenant=tenant) if key else fingerprint(tenant),
@@ -155,8 +155,8 @@ def _build(fields: Fields, at: datetime, title: str, fingerprint: Callable[[str]
         release=fields.text("release"),
         instance=fields.text("instance"),
         severity=fields.severity(site.severity if site is not None else Severity.MINOR),
-        impact=None if impact is None else fields.choice("impact", Impact, Impact.MEDIUM),
-        urgency=None if urgency is None else fields.choice("urgency", Urgency, Urgency.MEDIUM),
+        impact=fields.choice("impact", Impact, None),
+        urgency=fields.choice("urgency", Urgency, None),
         labels=fields.labels(site),
         details=fields.details(),
         exception=info,

@@ -40,7 +40,9 @@ def plain_str(value: object) -> str | None:
     """Return the characters of a str or of an instance of a subclass (an enum member, say) without calling its methods; else None."""
     if type(value) is str:
         return value
-    return str.__str__(value) if issubclass(type(value), str) else None
+    exact: Any = str.__str__
+    found: str | None = exact(value) if issubclass(type(value), str) else None
+    return found
 
 
 def type_name(kind: type) -> str:

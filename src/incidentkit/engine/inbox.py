@@ -99,7 +99,7 @@ class Inbox:
         return self._count(known, bounded.count)
 
     def _of_exception(self, error: BaseException, site: Site | None, fields: Mapping[str, Any]) -> Signal:
-        stated = self._with_defaults(fields)
+        stated: dict[str, Any] = self._with_defaults(fields)
         if site is not None:
             stated = {"service": site.service, "severity": site.severity, "labels": site.labels, "source": "watch",
                       "recovery": Recovery.PROVED, "site": site, **stated}

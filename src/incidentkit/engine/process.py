@@ -220,7 +220,7 @@ class Process:
 
     def signal_of(self, what: Any, fields: Mapping[str, Any], *, at: Any) -> Signal:
         """Return the signal that a report of *what* would be."""
-        stated = {"environment": self.config.environment, **fields}
+        stated: dict[str, Any] = {"environment": self.config.environment, **fields}
         if isinstance(what, BaseException):
             return signal_of_exception(what, at=at, **stated)
         if isinstance(what, Signal):

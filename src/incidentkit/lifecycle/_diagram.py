@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 from incidentkit.lifecycle._rules import RULES
 from incidentkit.model import Status
 
 __all__ = ["state_diagram"]
 
 #: What a rule can make of the status: found by reading it, held true by a property test that plays random events.
-_TARGETS = {
+_TARGETS: Final[Mapping[str, Mapping[Status, str]]] = {
     "fired": {Status.ACKNOWLEDGED: "triggered (worse severity)"},
     "fired_while_monitored": {Status.MONITORING: "triggered or acknowledged (relapse)"},
     "fired_after_resolve": {Status.RESOLVED: "triggered (within reopen_within)"},

@@ -55,7 +55,7 @@ class Severity(Enum):
         """
         if isinstance(word, Severity):
             return word
-        if not isinstance(word, bool):
+        if type(word) in {str, int}:
             found = SEVERITY_WORDS.get(str(word).strip().casefold().replace("-", "").replace("_", "").replace(" ", ""))
             if found is not None:
                 return found

@@ -114,7 +114,9 @@ def people_from(
     found: dict[str, Person] = {}
     stated: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, Mapping) else [
         (getattr(one, "name", one), one) for one in read.listed(value, place, "people")]
-    for name, one in stated:
+    pair: tuple[Any, Any]
+    for pair in stated:
+        name, one = pair
         here = f"{place}.{name}"
         person = one if isinstance(one, Person) else Person(name, _contacts(one, here))
         if person.name != name or name in found:

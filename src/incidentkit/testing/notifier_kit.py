@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -88,7 +88,7 @@ class _Checks:
         self.done: list[Check] = []
 
     @contextmanager
-    def check(self, name: str) -> Iterator[None]:
+    def check(self, name: str) -> Generator[None, None, None]:
         try:
             yield
         except Exception as error:  # noqa: BLE001 a check that fails is a line of the report

@@ -38,7 +38,7 @@ def commit(session: Session, ns: str, unit: UnitOfWork, now: datetime) -> Commit
         return Duplicate(store_now=now, doc_revision=revision)
     if unit.settle and (stale := _settle(session, ns, unit.settle, now)):
         return Conflict(store_now=now, what=f"work {stale[0]}: the claim is no longer ours", doc_revision=revision, stale=stale)
-    numbers: dict[str, int] = {}
+    numbers: dict[tuple[str, str], int] = {}
     try:
         what = _incidents(session, ns, unit, runs, numbers) or _alerts(session, ns, unit.alerts) or _cells(session, ns, unit.cells, now)
     except TakenError as error:
@@ -46,7 +46,8 @@ def commit(session: Session, ns: str, unit: UnitOfWork, now: datetime) -> Commit
     if what:
         return Conflict(store_now=now, what=what, doc_revision=revision)
     _append(session, ns, unit, now)
-    return Committed(store_now=now, doc_revision=revision, numbers=numbers, counters=read_counters(session, ns, unit.reads),
+    given = {identifier: number for (_, identifier), number in numbers.items()}
+    return Committed(store_now=now, doc_revision=revision, numbers=given, counters=read_counters(session, ns, unit.reads),
                      not_open=_not_open(session, ns, unit.counters))
 
 
@@ -70,7 +71,7 @@ def _settle(session: Session, ns: str, settles: Sequence[Settle], now: datetime)
     return tuple(stale)
 
 
-def _incidents(session: Session, ns: str, unit: UnitOfWork, runs: Runs, numbers: dict[str, int]) -> str:
+def _incidents(session: Session, ns: str, unit: UnitOfWork, runs: Runs, numbers: dict[tuple[str, str], int]) -> str:
     ordered = writes_in_order(unit.incidents)
     changes = [write for write in ordered if write.expect]
     new = [write for write in ordered if not write.expect]
@@ -108,28 +109,31 @@ def _update(session: Session, ns: str, writes: Sequence[IncidentWrite], runs: Ru
     return "an incident: stale version"
 
 
-def _number(session: Session, ns: str, writes: Sequence[IncidentWrite]) -> dict[str, int]:
-    """Return numbers for new incidents, in the order of the unit."""
-    numbers: dict[str, int] = {}
+def _number(session: Session, ns: str, writes: Sequence[IncidentWrite]) -> dict[tuple[str, str], int]:
+    """Return numbers for new incidents, by (tenant, id), in the order of the unit."""
+    free: dict[str, int] = {}
     for tenant, size in Counter(write.incident.tenant for write in writes).items():
-        last = session.rows(sql.NEXT_NUMBERS, (ns, shard_of(tenant), tenant, size))[0][0]
-        of_tenant = (write.incident.id for write in writes if write.incident.tenant == tenant)
-        numbers.update((identifier, last - size + place) for place, identifier in enumerate(of_tenant, start=1))
+        free[tenant] = session.rows(sql.NEXT_NUMBERS, (ns, shard_of(tenant), tenant, size))[0][0] - size + 1
+    numbers = {}
+    for write in writes:
+        numbers[write.incident.tenant, write.incident.id] = free[write.incident.tenant]
+        free[write.incident.tenant] += 1
     return numbers
 
 
-def _insert(session: Session, ns: str, writes: Sequence[IncidentWrite], runs: Runs, numbers: dict[str, int]) -> str:
+def _insert(session: Session, ns: str, writes: Sequence[IncidentWrite], runs: Runs, numbers: dict[tuple[str, str], int]) -> str:
     values = []
     for write in writes:
         incident = write.incident
         shard = shard_of(incident.tenant)
-        run = runs.get((incident.tenant, incident.id), ())
+        name = (incident.tenant, incident.id)
+        run = runs.get(name, ())
         if run and run[0].seq != 1:
             return f"incident {incident.id}: event {run[0].seq} cannot be its first"
         # An open one is refused by the unique key; one that is born closed has no open key, and is refused here.
         if not incident.is_open and session.rows(sql.FIND_OPEN, (ns, shard, incident.tenant, incident.key)):
             return f"incident {incident.id}: another incident of key {incident.key!r} is open"
-        values.append((ns, shard, incident.tenant, incident.id, numbers[incident.id], len(run), *rows.incident_change(write)))
+        values.append((ns, shard, *name, numbers[name], len(run), *rows.incident_change(write)))
     if session.change_many(sql.INSERT_INCIDENT, values) == len(writes):
         return ""
     keys = ", ".join(repr(write.incident.key) for write in writes)

@@ -136,6 +136,8 @@ def numbers_are_unique_per_tenant(kit: Kit) -> None:
     second = kit.applied(incidents=(kit.new("l"), kit.new("b", tenant="t")))
     equal(sorted([first.numbers["i"], first.numbers["j"], second.numbers["l"]]), [1, 2, 3], "numbers of the empty tenant")
     equal([first.numbers["a"], second.numbers["b"]], [1, 2], "numbers of tenant t")
+    kit.applied(incidents=(kit.new("twin"), kit.new("twin", tenant="t")))
+    equal((kit.stored("twin").number, kit.stored("twin", "t").number), (4, 3), "numbers of one id in two tenants")
     equal(kit.stored("l").number, second.numbers["l"], "the number of a loaded incident")
 
 
