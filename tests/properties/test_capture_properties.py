@@ -27,12 +27,79 @@ AT = datetime(2026, 3, 29, tzinfo=UTC)
 
 anything = st.text(st.characters(), max_size=80)  # lone surrogates too
 # What patterns look for, in pieces: random characters alone hardly ever make a token.
-pieces = st.sampled_from([
-    *("@", "a@b.co", "://", ":", "=", '"', "'", "\\", '\\"', "[redacted]", "[email]", "[card]", "(", ")", "{", "}", "[", "]", ",", ";", "&", "--", "-", "."),
-    *("password", "token", "secret", "card", "pass", "authorization", "cookie", "Bearer", "basic", "4111111111111111", "4111 1111 1111 1111", "+49 30 1234567"),
-    *("DE89370400440532013000", "eyJhbGciOiJIUzI1NiJ9", "AKIAIOSFODNN7EXAMPLE", "whsec_abcdefgh", "xoxb-12345678", "-----BEGIN PRIVATE KEY-----", "\n", " ", "x", "1"),
-    *("None", "b'", "%3D", "123456:", "https://", "hooks.slack.com/services/", "0171 1234567", "é", "\t", "=>", "AA12", "\ud800", "sk-", "+1", "x" * 30),
-])
+pieces = st.sampled_from(
+    [
+        *(
+            "@",
+            "a@b.co",
+            "://",
+            ":",
+            "=",
+            '"',
+            "'",
+            "\\",
+            '\\"',
+            "[redacted]",
+            "[email]",
+            "[card]",
+            "(",
+            ")",
+            "{",
+            "}",
+            "[",
+            "]",
+            ",",
+            ";",
+            "&",
+            "--",
+            "-",
+            ".",
+        ),
+        *(
+            "password",
+            "token",
+            "secret",
+            "card",
+            "pass",
+            "authorization",
+            "cookie",
+            "Bearer",
+            "basic",
+            "4111111111111111",
+            "4111 1111 1111 1111",
+            "+49 30 1234567",
+        ),
+        *(
+            "DE89370400440532013000",
+            "eyJhbGciOiJIUzI1NiJ9",
+            "AKIAIOSFODNN7EXAMPLE",
+            "whsec_abcdefgh",
+            "xoxb-12345678",
+            "-----BEGIN PRIVATE KEY-----",
+            "\n",
+            " ",
+            "x",
+            "1",
+        ),
+        *(
+            "None",
+            "b'",
+            "%3D",
+            "123456:",
+            "https://",
+            "hooks.slack.com/services/",
+            "0171 1234567",
+            "é",
+            "\t",
+            "=>",
+            "AA12",
+            "\ud800",
+            "sk-",
+            "+1",
+            "x" * 30,
+        ),
+    ]
+)
 hostile = st.lists(st.one_of(pieces, st.text(string.printable, max_size=3)), max_size=25).map("".join)
 
 
@@ -43,7 +110,11 @@ def test_redaction_never_raises_and_is_done_once(text):
     assert redact_text(once) == once
 
 
-@given(hostile, st.sampled_from(["password", "db_password", "X-Api-Key", "clientSecret", "access_token"]), st.sampled_from(["{}={}", "{}: '{}'", '"{}": "{}"', "?{}={}&x"]))
+@given(
+    hostile,
+    st.sampled_from(["password", "db_password", "X-Api-Key", "clientSecret", "access_token"]),
+    st.sampled_from(["{}={}", "{}: '{}'", '"{}": "{}"', "?{}={}&x"]),
+)
 def test_a_pair_is_redacted_wherever_it_stands(before, name, pair):
     """After a space: what comes before may be a quotation or a token that the pair would be a part of."""
     assert CANARY not in redact_text(before + " " + pair.format(name, CANARY))
@@ -76,8 +147,24 @@ def test_numbers_in_a_text_do_not_count(text, numbers):
 
 # --- details ---------------------------------------------------------------------------------------------------------------------------
 
-SENSITIVE = ["password", "DB_PASSWORD", "x-api-key", "clientSecret", "Authorization", "sessionid", "private_key", "creditCard", "auth_token", "ssn"]
-sensitive = st.builds(lambda head, name, tail: head + name + tail, st.sampled_from(["", "my_", "X-", "a."]), st.sampled_from(SENSITIVE), st.sampled_from(["", "_1", "-x"]))
+SENSITIVE = [
+    "password",
+    "DB_PASSWORD",
+    "x-api-key",
+    "clientSecret",
+    "Authorization",
+    "sessionid",
+    "private_key",
+    "creditCard",
+    "auth_token",
+    "ssn",
+]
+sensitive = st.builds(
+    lambda head, name, tail: head + name + tail,
+    st.sampled_from(["", "my_", "X-", "a."]),
+    st.sampled_from(SENSITIVE),
+    st.sampled_from(["", "_1", "-x"]),
+)
 
 
 class Other:
@@ -91,10 +178,17 @@ scalars = st.one_of(
     *(st.none(), st.booleans(), st.integers(), st.floats(), anything, st.binary(max_size=50), st.datetimes(), st.dates(), st.timedeltas()),
     *(st.decimals(), st.uuids(), st.integers(2**200, 2**400), st.builds(Other), st.text('\u0001x"\\é😀\n', max_size=2_000)),
 )
-keys = st.one_of(st.text(max_size=150), st.integers(), st.none(), st.binary(max_size=5), st.floats(), st.tuples(st.text(max_size=3), st.integers()))
+keys = st.one_of(
+    st.text(max_size=150), st.integers(), st.none(), st.binary(max_size=5), st.floats(), st.tuples(st.text(max_size=3), st.integers())
+)
 values = st.recursive(
     scalars,
-    lambda inner: st.one_of(st.lists(inner, max_size=35), st.dictionaries(keys, inner, max_size=35), st.tuples(inner, inner), st.sets(st.integers(), max_size=35)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=35),
+        st.dictionaries(keys, inner, max_size=35),
+        st.tuples(inner, inner),
+        st.sets(st.integers(), max_size=35),
+    ),
     max_leaves=60,
 )
 secret = st.sampled_from([CANARY, [CANARY], {"a": CANARY}, (CANARY, 1), CANARY.encode(), {CANARY}])
@@ -178,7 +272,22 @@ def test_any_arguments_make_a_bounded_text(kind, args):
     text.encode()
 
 
-FIELDS = ["tenant", "key", "severity", "service", "labels", "details", "source", "status", "impact", "recovery", "site", "links", "count", "title"]
+FIELDS = [
+    "tenant",
+    "key",
+    "severity",
+    "service",
+    "labels",
+    "details",
+    "source",
+    "status",
+    "impact",
+    "recovery",
+    "site",
+    "links",
+    "count",
+    "title",
+]
 
 
 @given(st.dictionaries(st.sampled_from(FIELDS), values), values)

@@ -282,7 +282,7 @@ class SpoolMachine(RuleBasedStateMachine):
     @invariant()
     def a_kill_now_loses_nothing(self):
         if self.spool is None: return
-        self.is_exact = self.spool.is_exact  # what holds during the next act; the act itself may break it for a moment, but has sent nothing
+        self.is_exact = self.spool.is_exact  # and so it is during the next act, which may break it for a moment, but sends nothing
         self.reach("between")
 
     def teardown(self):

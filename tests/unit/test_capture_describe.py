@@ -53,7 +53,11 @@ EVIL = f"<{Evil.__module__}.Evil>"
 EVIL_STR = f"<{Evil.__module__}.EvilStr>"
 
 
-def namespace(name="shop.cart", file="/srv/app/shop/cart.py", source="def fail():\n    raise ValueError('x')\ndef call(inner, *args): return inner(*args)\n"):
+def namespace(
+    name="shop.cart",
+    file="/srv/app/shop/cart.py",
+    source="def fail():\n    raise ValueError('x')\ndef call(inner, *args): return inner(*args)\n",
+):
     scope = {"__name__": name, "__file__": file}
     exec(compile(source, file, "exec"), scope)
     return types.SimpleNamespace(**scope)
@@ -163,7 +167,9 @@ def test_a_slot_set_to_an_object_later_is_named_by_its_type_only():
 
 
 def test_a_huge_number_of_bytes_is_not_copied_into_the_text_of_an_encoding_error():
-    assert describe(UnicodeDecodeError("utf-8", b"\xff" * 10_000_000, 0, 1, "bad")).text == str(UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"))
+    assert describe(UnicodeDecodeError("utf-8", b"\xff" * 10_000_000, 0, 1, "bad")).text == str(
+        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad")
+    )
 
 
 def test_an_exception_class_may_have_a_str_of_its_own():
@@ -199,7 +205,9 @@ def test_a_class_without_a_str_is_not_asked_for_its_repr_or_args():
     assert describe(Quiet("boom")).text == "boom"
 
 
-@pytest.mark.parametrize(("length", "text"), [(1000, "x" * 1000), (1001, "x" * 999 + "…"), (1256, "x" * 999 + "…"), (1257, "x" * 999 + "…")])
+@pytest.mark.parametrize(
+    ("length", "text"), [(1000, "x" * 1000), (1001, "x" * 999 + "…"), (1256, "x" * 999 + "…"), (1257, "x" * 999 + "…")]
+)
 def test_a_text_has_at_most_1000_characters(length, text):
     assert describe(ValueError("x" * length)).text == text
 

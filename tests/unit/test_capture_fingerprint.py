@@ -137,11 +137,15 @@ def test_it_is_the_same_in_a_process_with_another_hash_seed():
     found = set()
     for seed in ("0", "1", "12345"):
         command = [sys.executable, "-c", program, str(Path(incidentkit.__file__).parents[1])]
-        found.add(subprocess.run(command, env={**os.environ, "PYTHONHASHSEED": seed}, check=True, capture_output=True, text=True).stdout.strip())
+        found.add(
+            subprocess.run(command, env={**os.environ, "PYTHONHASHSEED": seed}, check=True, capture_output=True, text=True).stdout.strip()
+        )
     assert found == {f"{of(shop.outer)} {text_fingerprint('a {1, 2}', service='s')} {key_fingerprint('k')}"}
 
 
-@pytest.mark.parametrize("call", [lambda **o: of(shop.fail, **o), lambda **o: key_fingerprint("k", **o), lambda **o: text_fingerprint("k", **o)])
+@pytest.mark.parametrize(
+    "call", [lambda **o: of(shop.fail, **o), lambda **o: key_fingerprint("k", **o), lambda **o: text_fingerprint("k", **o)]
+)
 def test_the_tenant_is_part_of_it(call):
     assert len({call(tenant=""), call(tenant="a"), call(tenant="b")}) == 3
 
@@ -182,7 +186,14 @@ def test_two_types_of_one_name_in_two_modules_differ():
 
 @pytest.mark.parametrize(
     "file",
-    ["/srv/app/shop/cart.py", "/home/ada/src/shop/cart.py", r"C:\Users\ada\shop\cart.py", r"D:\app\shop\cart.py", "shop/cart.py", "cart.pyc"],
+    [
+        "/srv/app/shop/cart.py",
+        "/home/ada/src/shop/cart.py",
+        r"C:\Users\ada\shop\cart.py",
+        r"D:\app\shop\cart.py",
+        "shop/cart.py",
+        "cart.pyc",
+    ],
 )
 def test_the_directory_of_the_checkout_does_not_count(file):
     assert of(module(file=file).outer) == of(shop.outer)
@@ -281,7 +292,10 @@ def test_which_function_hits_the_recursion_limit_does_not_count():
 
 def test_the_place_that_failed_counts_though_it_is_on_the_stack_already():
     source = "def a(n):\n    b(n)\ndef b(n):\n    if n == 0: raise ValueError\n    a(n - 1) if n > 0 else c()\ndef c():\n    a(0)\n"
-    one, two = module(source=source), module(source=source.replace("if n == 0: raise ValueError", "if n == 0: a(-9)").replace("b(n)\n", "b(n) if n != -9 else 1 / 0\n"))
+    one, two = (
+        module(source=source),
+        module(source=source.replace("if n == 0: raise ValueError", "if n == 0: a(-9)").replace("b(n)\n", "b(n) if n != -9 else 1 / 0\n")),
+    )
     assert of(one.a, 1) != of(two.a, 1)
 
 
@@ -360,7 +374,9 @@ def test_of_members_the_first_fifty_count():
 
 
 def test_code_without_frames_of_python_fails_where_it_was_called():
-    one, two = (module(source=f"import json\ndef {name}():\n    json.loads('{{')\ndef number():\n    int('x')\n") for name in ("one", "two"))
+    one, two = (
+        module(source=f"import json\ndef {name}():\n    json.loads('{{')\ndef number():\n    int('x')\n") for name in ("one", "two")
+    )
     assert of(one.one) != of(two.two)
     assert of(one.number) == of(two.number)
 

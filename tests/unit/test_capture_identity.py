@@ -47,7 +47,13 @@ def test_a_repeat_has_the_same_key():
 
 
 def test_another_type_function_line_or_caller_is_another_key():
-    errors = [caught(fail), caught(fail_elsewhere), caught(fail_on_two_lines, True), caught(fail_on_two_lines, False), caught(descend, 3, fail)]
+    errors = [
+        caught(fail),
+        caught(fail_elsewhere),
+        caught(fail_on_two_lines, True),
+        caught(fail_on_two_lines, False),
+        caught(descend, 3, fail),
+    ]
     assert len({raw_key(error) for error in errors}) == len(errors)
     assert raw_key(ValueError()) != raw_key(KeyError())
 

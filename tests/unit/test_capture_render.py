@@ -229,7 +229,16 @@ def test_containers_inside_themselves_end():
 
 @pytest.mark.parametrize(
     ("key", "name"),
-    [(1, "1"), (1.5, "1.5"), (True, "True"), (None, "None"), (b"k", "k"), ("é\x00", "é\ufffd"), (date(2026, 1, 1), "2026-01-01"), ((1, "a"), "(1, 'a')")],
+    [
+        (1, "1"),
+        (1.5, "1.5"),
+        (True, "True"),
+        (None, "None"),
+        (b"k", "k"),
+        ("é\x00", "é\ufffd"),
+        (date(2026, 1, 1), "2026-01-01"),
+        ((1, "a"), "(1, 'a')"),
+    ],
 )
 def test_a_key_of_an_exact_builtin_is_a_text(key, name):
     assert shown({key: 1}) == {name: 1}

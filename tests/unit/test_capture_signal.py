@@ -107,11 +107,15 @@ def test_its_str_is_asked_once():
 
 def test_a_title_becomes_a_signal():
     signal = titled(service="worker")
-    assert signal == Signal(title="x", fingerprint=text_fingerprint("x", source="report", service="worker"), service="worker", occurred_at=AT, first_at=AT)
+    assert signal == Signal(
+        title="x", fingerprint=text_fingerprint("x", source="report", service="worker"), service="worker", occurred_at=AT, first_at=AT
+    )
     assert titled().exception is None
 
 
-@pytest.mark.parametrize(("title", "shown"), [("", "(no title)"), (None, "None"), (5, "5"), (["a"], "['a']"), (Service.PAYMENTS, "payments"), (b"x", "b'x'")])
+@pytest.mark.parametrize(
+    ("title", "shown"), [("", "(no title)"), (None, "None"), (5, "5"), (["a"], "['a']"), (Service.PAYMENTS, "payments"), (b"x", "b'x'")]
+)
 def test_anything_can_be_a_title(title, shown):
     assert signal_of_title(title, at=AT).title == shown
     assert signal_of_title(Evil(), at=AT).title == f"<{Evil.__module__}.Evil>"
@@ -238,7 +242,9 @@ def test_severity_is_any_word_and_minor_for_no_word(word, severity, notes):
 # --- bounds ----------------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "limit"), [("service", 200), ("environment", 200), ("release", 200), ("instance", 200), ("source", 50), ("title", 300)])
+@pytest.mark.parametrize(
+    ("name", "limit"), [("service", 200), ("environment", 200), ("release", 200), ("instance", 200), ("source", 50), ("title", 300)]
+)
 def test_texts_are_bounded(name, limit):
     def value(text):
         return getattr(signal_of_title(text, at=AT) if name == "title" else titled(**{name: text}), name)
@@ -272,7 +278,9 @@ def test_a_label_that_is_no_text_is_left_out():
 
 
 def test_links_lead_to_web_pages():
-    signal = titled(links=["javascript:alert(1)", "file:///etc/passwd", "HTTPS://ok.example/", 5, Evil(), Link(href="http://b/", text="x" * 300)])
+    signal = titled(
+        links=["javascript:alert(1)", "file:///etc/passwd", "HTTPS://ok.example/", 5, Evil(), Link(href="http://b/", text="x" * 300)]
+    )
     assert [link.href for link in signal.links] == ["HTTPS://ok.example/", "http://b/"]
     assert len(signal.links[1].text) == 200
     assert signal.notes == ("links: one left out, it is no http or https address",)
@@ -285,7 +293,8 @@ def test_links_lead_to_web_pages():
 
 
 @pytest.mark.parametrize(
-    ("count", "kept"), [(1, 1), (2**31 - 1, 2**31 - 1), (0, None), (-1, None), (2**31, None), (True, None), (1.0, None), ("2", None), (10**5000, None)],
+    ("count", "kept"),
+    [(1, 1), (2**31 - 1, 2**31 - 1), (0, None), (-1, None), (2**31, None), (True, None), (1.0, None), ("2", None), (10**5000, None)],
     ids=lambda value: type(value).__name__,
 )
 def test_a_count_is_a_whole_number_of_at_least_one(count, kept):
@@ -337,7 +346,9 @@ NAMES = ["tenant", "key", "severity", "service", "environment", "release", "inst
 
 @pytest.mark.parametrize("make", MAKERS)
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("value", ["evil", object(), b"\xff", [], {1: 2}, 1e400, (1, 2), "\ud800", type], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(
+    "value", ["evil", object(), b"\xff", [], {1: 2}, 1e400, (1, 2), "\ud800", type], ids=lambda value: type(value).__name__
+)
 def test_a_wrong_value_is_left_out_with_a_note(make, name, value):
     value = Evil() if value == "evil" else value
     signal = make(**{name: value})
@@ -398,7 +409,9 @@ def test_a_signal_of_a_user_is_made_as_if_captured():
 def test_what_capture_made_stays_as_it_is():
     site = Site(name="s")
     captured = [
-        signal_of_exception(ValueError("x"), at=AT, key="k", site=site, labels={"a": "b"}, details={"c": [1]}, links=["https://x/"], nonsense=1),
+        signal_of_exception(
+            ValueError("x"), at=AT, key="k", site=site, labels={"a": "b"}, details={"c": [1]}, links=["https://x/"], nonsense=1
+        ),
         titled(tenant="t"),
         titled(tenant="t" * 300, key="k" * 300),
     ]
@@ -479,7 +492,9 @@ def test_the_title_and_fingerprint_of_a_described_exception():
 
 def test_only_sites_and_notes_of_the_right_kind_are_taken_over():
     site = Site(name="s")
-    signal = Signal(title="x", sites=((site, 2), (site, "x"), (5, 1), "s", (site,)), notes=("a", 5, Evil()), extra={"new": 1}, recovery="proved")
+    signal = Signal(
+        title="x", sites=((site, 2), (site, "x"), (5, 1), "s", (site,)), notes=("a", 5, Evil()), extra={"new": 1}, recovery="proved"
+    )
     made = signal_of_signal(signal, at=AT)
     assert made.sites == ((site, 2),)
     assert made.notes == ("a", "extra: left out, nothing is expected and dict was given")

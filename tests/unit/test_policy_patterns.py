@@ -1,5 +1,6 @@
 """Patterns: what is taken, what it matches (as `re.fullmatch` does), and what is refused. That none is slow: test_policy_properties.py."""
 
+import contextlib
 import re
 
 import pytest

@@ -191,17 +191,12 @@ def _scalar(value: object) -> str | int | float | bool | None:
     return _placeholder(value) if shown is None else cut(shown, MAX_STRING)
 
 
-def _is_zone(zone: object) -> bool:
-    kind: object = type(zone)
-    return kind is _loaded("zoneinfo", "ZoneInfo")
-
-
 def text_of(value: object) -> str | None:
     """Return the text of an exact instant, duration, Decimal or UUID, None for anything else."""
     kind: Any = type(value)  # Any: what is compared by identity below is narrowed by hand
     if kind is datetime:
         zone = value.tzinfo  # type: ignore[attr-defined]
-        if zone is None or type(zone) is timezone or _is_zone(zone):  # another class may be anybody's
+        if zone is None or type(zone) is timezone or type(zone) is _loaded("zoneinfo", "ZoneInfo"):  # another class may be anybody's
             return value.isoformat()  # type: ignore[attr-defined, no-any-return]
     elif kind is date or kind is timedelta:
         return str(value)
@@ -215,7 +210,7 @@ def text_of(value: object) -> str | None:
     return None
 
 
-def _loaded(module: str, name: str) -> object:
+def _loaded(module: str, name: str) -> Any:
     """Return a class of the standard library if the host has imported it: else there is no instance of it to show."""
     return getattr(sys.modules.get(module), name, sys)
 

@@ -30,7 +30,7 @@ from incidentkit.engine.worker import Worker
 from incidentkit.errors import BackendError, ConfigurationError, NotInstalledError
 from incidentkit.host.identity import renew_source
 from incidentkit.host.report import TransparentTicket
-from incidentkit.model import SchemaInfo, Signal, Site
+from incidentkit.model import SchemaInfo, Signal, Site, prepare
 from incidentkit.ports import Backend, Clock, Notifier
 from incidentkit.runtime import Ground
 
@@ -80,6 +80,7 @@ class Process:
             if self.core is not None:
                 self._open_again()
                 return
+            prepare()
             ids = RandomIds()
             self.process = ids.new(self.clock.now())
             self.ground = attrs.evolve(self.ground, process=self.process)

@@ -1,7 +1,7 @@
 """WHAT: frozen values and their codec. No decision, no clock, no I/O; everything here can be compared, stored and sent."""
 
 from incidentkit.model.alert import Alert
-from incidentkit.model.codec import SCHEMA, decode, decode_event, decode_work_body, encode, encode_event, encode_work_body
+from incidentkit.model.codec import SCHEMA, decode, decode_event, decode_work_body, encode, encode_event, encode_work_body, prepare
 from incidentkit.model.event import (
     EVENT_TYPES,
     AckLapsed,
@@ -171,5 +171,6 @@ __all__ = [
     "encode_work_body",
     "frozen_mapping",
     "instant_of",
+    "prepare",
     "time_ordered_id",
 ]

@@ -19,10 +19,11 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 
 from incidentkit.errors import RejectedError
 from incidentkit.model.event import EVENT_TYPES, Event
-from incidentkit.model.signal import EMPTY
+from incidentkit.model.severity import Impact, Severity, SignalStatus, Urgency
+from incidentkit.model.signal import EMPTY, ExceptionInfo, Frame, Link, Recovery, Signal, Site, Threshold
 from incidentkit.model.work import Page, Wake
 
-__all__ = ["SCHEMA", "decode", "decode_event", "decode_work_body", "encode", "encode_event", "encode_work_body"]
+__all__ = ["SCHEMA", "decode", "decode_event", "decode_work_body", "encode", "encode_event", "encode_work_body", "prepare"]
 
 #: Written as "v" into every document. Readers accept newer documents of the same shape: unknown fields are kept.
 SCHEMA: Final = 1
@@ -79,13 +80,40 @@ def _converter() -> Converter:
     return converter
 
 
+@cache
+def _writer(kind: type[Any]) -> Callable[[Any], dict[str, Any]]:
+    # Kept here: the converter forgets what it generated whenever it meets a new class, and would make it again in the middle of a report.
+    return _converter().get_unstructure_hook(kind)
+
+
+@cache
+def _reader(kind: type[Any]) -> Callable[[Any, type[Any]], Any]:
+    return _converter().get_structure_hook(kind)
+
+
 def _is_mapping(kind: Any) -> bool:
     return getattr(kind, "__origin__", None) is Mapping
 
 
+def prepare() -> None:
+    """
+    Make the code that writes a signal, before the first failure.
+
+    It is generated on first use, and that is not re-entrant: a signal handler that reports while its thread is inside it would fail.
+    """
+    frame = Frame(module="", function="", file="", line=0, is_in_app=True)
+    inner = ExceptionInfo(type="", text="", frames=(frame,))
+    site = Site(name="")
+    signal = Signal(title="", exception=ExceptionInfo(type="", text="", frames=(frame,), cause=inner, members=(inner,)), sites=((site, 1),),
+                    links=(Link(href=""),), impact=Impact.HIGH, urgency=Urgency.HIGH, severity=Severity.MAJOR, status=SignalStatus.OK,
+                    occurred_at=_EPOCH, recovery=Recovery.PROVED, labels={"": ""}, details={"": 1}, notes=("",))
+    decode(Signal, encode(signal))
+    encode(attrs.evolve(site, when=Threshold(count=2, within=timedelta(seconds=1)), quiet_for=timedelta(seconds=1), labels={"": ""}))
+
+
 def encode(value: Any) -> str:
     """Return the JSON document of an attrs *value*, with its schema version."""
-    document = _converter().unstructure(value)
+    document = _writer(type(value))(value)
     document["v"] = SCHEMA
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
@@ -100,7 +128,9 @@ def decode(kind: type[T], text: str | bytes) -> T:
     try:
         document = json.loads(text)
         document.pop("v", None)
-        return _converter().structure(document, kind)
+        made: type[Any] = kind
+        value: T = _reader(made)(document, kind)
+        return value
     except Exception as error:
         raise RejectedError(f"not a stored {kind.__name__}: {type(error).__name__}: {str(error)[:200]}") from error
 
