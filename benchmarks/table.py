@@ -16,8 +16,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from rows import engine_rows, import_rows, report_rows, store_rows, watch_rows  # noqa: E402 - its folder is made importable above
-from rows.row import Row  # noqa: E402
+from rows import engine_rows, import_rows, report_rows, store_rows, watch_rows
+from rows.row import Row
 
 GROUPS: tuple[Callable[[], Iterable[Row]], ...] = (
     import_rows.rows, watch_rows.rows, report_rows.rows, engine_rows.rows, store_rows.rows,

@@ -6,7 +6,7 @@ import tempfile
 import time
 import tracemalloc
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import incidentkit as ik
@@ -19,7 +19,7 @@ from incidentkit.settings import Settings
 from incidentkit.testing import LocalServer
 from rows.row import Row, lowest, timed
 
-NOW = datetime(2026, 1, 5, tzinfo=timezone.utc)
+NOW = datetime(2026, 1, 5, tzinfo=UTC)
 ALERTMANAGER = 25_000  # alerts per CPU second, measured on the reference machine of the design; printed, not measured here
 FACTS = {"slack": NotifierFacts(name="slack", to="#x", is_quiet=True)}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 from incidentkit.backends import SqliteBackend
@@ -26,7 +26,7 @@ from incidentkit.model import (
 )
 from rows.row import Row, lowest, timed
 
-NOW = datetime(2026, 1, 5, tzinfo=timezone.utc)
+NOW = datetime(2026, 1, 5, tzinfo=UTC)
 _serial = iter(range(10**9))
 
 
@@ -62,7 +62,7 @@ def write_bare(connection: sqlite3.Connection, work: UnitOfWork) -> None:
                          ("alert", [(write.alert.fingerprint, encode(write.alert)) for write in work.alerts]),
                          ("event", [(entry.incident_id, encode(entry.event)) for entry in work.events]),
                          ("work", [(row.id, encode(row.body)) for row in work.work])):
-        connection.executemany(f"INSERT INTO {table} VALUES ('ns', 180, ?, 1, ?)", rows_)  # noqa: S608 - constant names
+        connection.executemany(f"INSERT INTO {table} VALUES ('ns', 180, ?, 1, ?)", rows_)
     connection.execute("COMMIT")
 
 

@@ -6,6 +6,7 @@ It has no thread of its own: the worker thread, `step()` in manual mode, the Wor
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import datetime
@@ -61,6 +62,9 @@ class Core:
         self.last_resort = LastResort(directory=config.state_directory, book=ground.book, settings=config.settings,
                                       names=config.last_resort, senders=senders)
         self.open_backend: Callable[[], Backend] | None = None
+        #: Held while the store is used. A fork waits for it: SQLite keeps the locks of an open transaction in the process's memory, and a
+        #: child that inherited them would find the file locked for ever.
+        self.busy = threading.RLock()
         self.blind_since: float | None = None
         self.is_incompatible = False
         self._retry_at = 0.0

@@ -37,6 +37,8 @@ from incidentkit.runtime import Ground
 __all__ = ["Process"]
 
 T = TypeVar("T")
+#: How long a fork waits for the store and the inbox, each: a fork must end even when the store hangs.
+FORK_WAIT: Final = 2.0
 log: Final = logging.getLogger("incidentkit")
 
 
@@ -63,6 +65,7 @@ class Process:
         self.problems: list[str] = []
         self.loop: Any = None
         self.process = ""
+        self._held: list[Any] = []
         self.ground = Ground(book=config.book, settings=config.settings, ids=RandomIds(), process="")
         _every.add(self)
 
@@ -258,7 +261,8 @@ class Process:
         if self._worker is not None:
             raise ConfigurationError('step() is for engine="manual"; this engine has a thread of its own')
         self.is_nudged = False
-        self.next_at = core.beat()
+        with core.busy:
+            self.next_at = core.beat()
         return self.next_at
 
     def is_due(self, mono: float) -> bool:
@@ -328,15 +332,17 @@ class Process:
     # -- fork ----------------------------------------------------------------------------------------------------------------------
 
     def before_fork(self) -> None:
-        """Hold the inbox lock over the fork, so that the child never gets it locked by a thread it does not have."""
+        """Wait, for a bounded time, until nobody is inside the store or the inbox, so that the child inherits neither half-way."""
         core = self.core
-        self._held = core is not None and core.inbox.lock.acquire(timeout=1.0)
+        self._held = []
+        if core is not None:
+            self._held = [lock for lock in (core.busy, core.inbox.lock) if lock.acquire(timeout=FORK_WAIT)]
 
     def after_fork_in_parent(self) -> None:
         """Go on."""
-        if self._held and self.core is not None:
-            self.core.inbox.lock.release()
-        self._held = False
+        held, self._held = self._held, []
+        for lock in reversed(held):
+            lock.release()
 
     def after_fork_in_child(self) -> None:
         """Let go of everything the parent owns. Nothing is started here: the first report, or watched failure, does that."""
@@ -350,8 +356,6 @@ class Process:
             core.trackers.forget_in_child()
             core.inbox.spool.abandon_in_child()
             _parked.append(core)  # its connections are neither used nor closed here (POSIX locks are per process)
-
-    _held = False
 
     def _leave_parent(self) -> None:
         if self._pid != os.getpid():  # a fork that ran no hooks (uWSGI without its option)

@@ -65,10 +65,13 @@ class Worker:
         return None
 
     def _run(self) -> None:
-        self.opened.set_result(self.open_now())
+        with self._core.busy:
+            outcome = self.open_now()
+        self.opened.set_result(outcome)
         while not self._is_stopping:
             try:
-                at = self._core.beat()
+                with self._core.busy:
+                    at = self._core.beat()
             except Exception as error:  # noqa: BLE001 - the thread must live as long as the engine
                 self._core.faults.counts["engine"] = self._core.faults.counts.get("engine", 0) + 1
                 self._core.faults.counts[f"engine: {type(error).__name__}"] = 1
@@ -89,14 +92,16 @@ class Worker:
             return
         finally:
             self.is_asleep = False
-        self._core.take_up(item)
+        with self._core.busy:
+            self._core.take_up(item)
 
     def _finish(self) -> None:
         core = self._core
         deadline = core.clock.monotonic() + self._timeout
-        self._is_done = core.finish(deadline, wait=self._wait)
-        if core.driver.backend is not None:
-            core.driver.backend.close()
+        with core.busy:
+            self._is_done = core.finish(deadline, wait=self._wait)
+            if core.driver.backend is not None:
+                core.driver.backend.close()
 
     def _wait(self, seconds: float) -> None:
         try:

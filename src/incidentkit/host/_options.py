@@ -11,9 +11,9 @@ from incidentkit.errors import ConfigurationError
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from incidentkit.model import Severity, Site, Threshold
+    from incidentkit.model import Site, Threshold
 
-__all__ = ["Types", "condition_of", "fields_of", "parse", "quiet_of", "severity_of", "types_of"]
+__all__ = ["Types", "condition_of", "fields_of", "parse", "quiet_of", "types_of"]
 
 OPTIONS: Final = ("service", "severity", "when", "quiet", "ignore", "only", "labels", "key")
 Types = tuple[type[BaseException], ...]
@@ -26,7 +26,7 @@ def parse(name: object, options: Mapping[str, Any]) -> tuple[Site, Types, Types,
     Raises:
         ConfigurationError: An option is unknown or says nothing; the message names it and the nearest right spelling.
     """
-    from incidentkit.model import Site
+    from incidentkit.model import Severity, Site
 
     if name is not None and (not isinstance(name, str) or not name.strip()):
         raise ConfigurationError.at("watch(name)", name, "the name of the watched place, or what to watch")
@@ -37,7 +37,7 @@ def parse(name: object, options: Mapping[str, Any]) -> tuple[Site, Types, Types,
     given, usual = options.get, Site(name="")
     site = Site(
         name=name or "",
-        severity=severity_of(given("severity", usual.severity), f"{place} severity"),
+        severity=Severity.parse(given("severity", usual.severity), place=f"{place} severity"),
         when=condition_of(given("when", usual.when), f"{place} when"),
         quiet_for=quiet_of(given("quiet", usual.quiet_for), f"{place} quiet"),
         service=_text(given("service", ""), f"{place} service", "the name of a service"),
@@ -46,14 +46,6 @@ def parse(name: object, options: Mapping[str, Any]) -> tuple[Site, Types, Types,
     ignore = types_of(given("ignore", ()), f"{place} ignore", BaseException)
     only = types_of(given("only", ()), f"{place} only", Exception)
     return site, ignore, only, fields_of(given("key"), f"{place} key")
-
-
-def severity_of(value: object, place: str) -> Severity:
-    """Return the severity that *value* says, such as "major"."""
-    from incidentkit.model import Severity
-
-    if not isinstance(value, Severity | str | int): raise ConfigurationError.at(place, value, "a severity", known=[one.value for one in Severity])
-    return Severity.parse(value, place=place)
 
 
 def condition_of(value: object, place: str) -> Threshold:

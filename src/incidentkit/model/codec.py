@@ -80,15 +80,23 @@ def _converter() -> Converter:
     return converter
 
 
-@cache
-def _writer(kind: type[Any]) -> Callable[[Any], dict[str, Any]]:
-    # Kept here: the converter forgets what it generated whenever it meets a new class, and would make it again in the middle of a report.
-    return _converter().get_unstructure_hook(kind)
+#: Kept here: the converter forgets what it generated whenever it meets a new class, and would make it again in the middle of a report.
+_WRITERS: Final[dict[Any, Callable[[Any], dict[str, Any]]]] = {}
+_READERS: Final[dict[Any, Callable[[Any, Any], Any]]] = {}
 
 
-@cache
-def _reader(kind: type[Any]) -> Callable[[Any, type[Any]], Any]:
-    return _converter().get_structure_hook(kind)
+def _writer(kind: Any) -> Callable[[Any], dict[str, Any]]:
+    found = _WRITERS.get(kind)
+    if found is None:
+        found = _WRITERS[kind] = _converter().get_unstructure_hook(kind)
+    return found
+
+
+def _reader(kind: Any) -> Callable[[Any, Any], Any]:
+    found = _READERS.get(kind)
+    if found is None:
+        found = _READERS[kind] = _converter().get_structure_hook(kind)
+    return found
 
 
 def _is_mapping(kind: Any) -> bool:
@@ -128,8 +136,7 @@ def decode(kind: type[T], text: str | bytes) -> T:
     try:
         document = json.loads(text)
         document.pop("v", None)
-        made: type[Any] = kind
-        value: T = _reader(made)(document, kind)
+        value: T = _reader(kind)(document, kind)
         return value
     except Exception as error:
         raise RejectedError(f"not a stored {kind.__name__}: {type(error).__name__}: {str(error)[:200]}") from error
