@@ -60,8 +60,8 @@ def signals(start: int, count: int) -> list[Signal]:
 def rows() -> Iterator[Row]:
     """Yield the rows."""
     small, large = judged(100), judged(10_000)
-    yield Row(what="decision (rules and route) with 1,000 policies", ours=judged(1_000) * 1e6, floor=0, unit="us", against="bound", budget=50,
-              is_absolute=True)
+    yield Row(what="decision (rules and route) with 1,000 policies", ours=judged(1_000) * 1e6, floor=0, unit="us", against="bound",
+              budget=50, is_absolute=True)
     yield Row(what="decision with 10,000 policies", ours=large * 1e6, floor=small * 1e6, unit="us", against="with 100", budget=1.3)
     yield from _taking_in()
     yield from _wire()

@@ -39,8 +39,8 @@ def unit(incidents: int) -> UnitOfWork:
         incidents=tuple(IncidentWrite(expect=0, incident=incident) for incident in opened),
         alerts=tuple(AlertWrite(expect=0, alert=Alert(fingerprint=f"f{number}", status=AlertStatus.FIRING, title="it broke", first_at=NOW,
                                                       last_at=NOW)) for number in numbers),
-        events=tuple(TimelineEntry(incident_id=incident.id, seq=1, at=NOW, event=Opened(reason="x", fingerprint="f", severity=Severity.MAJOR))
-                     for incident in opened),
+        events=tuple(TimelineEntry(incident_id=incident.id, seq=1, at=NOW,
+                                   event=Opened(reason="x", fingerprint="f", severity=Severity.MAJOR)) for incident in opened),
         work=tuple(Work(id=f"w{number}", incident_id=f"i{number}", body=Wake(reason=WakeReason.QUIET), due_at=NOW) for number in numbers))
 
 

@@ -72,7 +72,8 @@ def test_a_failing_function_is_told_escalated_acknowledged_and_proved(tmp_path: 
         assert resolved.cause == "proved"
         assert "successes, 0 failures" in resolved.evidence
         server.wait_for(4)
-        names = [type(entry.event).__name__ for entry in engine.history(incident.id)]
+        history = engine.history(incident.id)
+        names = [type(entry.event).__name__ for entry in history]
         for fact in ("Opened", "PlanAdvanced", "PageSent", "Acknowledged", "Succeeded", "Resolved"):
             assert fact in names, names
-        assert [entry.seq for entry in engine.history(incident.id)] == list(range(1, len(names) + 1))
+        assert [entry.seq for entry in history] == list(range(1, len(names) + 1))

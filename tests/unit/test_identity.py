@@ -231,6 +231,14 @@ def reraised_by_name_two_helpers_down(call):
     except ValueError as error: between(error)
 
 
+def reraised_by_a_watched_helper(call):
+    """The watch in the helper looks while the frame that handles it still runs, and is not yet in the traceback a second time."""
+    def helper(error):
+        with watch("helper"): raise error
+    try: call()
+    except ValueError as error: helper(error)
+
+
 def reraised_in_a_with(call):
     try:
         with contextlib.nullcontext(): call()
@@ -311,7 +319,7 @@ def with_frames_cleared(call):
 
 PASSING = [
     reraised_bare, reraised_by_name, reraised_from_none, reraised_from_a_nested_handler, reraised_after_finally, reraised_bare_by_a_helper,
-    reraised_by_name_two_helpers_down, reraised_in_a_with, reraised_in_a_match, reraised_by_a_generator_based_context_manager,
+    reraised_by_name_two_helpers_down, reraised_by_a_watched_helper, reraised_in_a_with, reraised_in_a_match, reraised_by_a_generator_based_context_manager,
     passed_by_a_watched_context_manager, passed_by_two_watched_context_managers, passed_by_an_exit_stack, raised_by_an_exit_callback,
     thrown_into_a_generator, called_through_c, called_by_sorting, with_frames_cleared,
 ]
@@ -410,6 +418,33 @@ def test_a_shared_object_raised_at_two_places_of_one_frame_counts_twice(inbox):
     with contextlib.suppress(ValueError), watch("one"): raise shared
     with contextlib.suppress(ValueError), watch("two"): raise shared
     assert inbox.signals == 2
+
+
+def test_a_shared_object_raised_through_a_watched_context_manager_counts_each_time(inbox):
+    """contextlib takes away the node that was marked, and the next one often gets its address."""
+    @contextlib.contextmanager
+    def transaction():
+        with watch("inner"): yield
+
+    shared = ValueError()
+    for _ in range(20):
+        with contextlib.suppress(ValueError), transaction(): raise shared
+    assert inbox.signals == 20
+
+
+def test_an_object_that_c_code_keeps_and_raises_counts_each_time(inbox):
+    """No frame tells of it, but the frame that called that code did not call the one below."""
+    def broken(): raise ValueError
+
+    def ask(kept): kept.result()
+
+    with contextlib.closing(asyncio.new_event_loop()) as loop:
+        kept = asyncio.Future(loop=loop)
+        try: broken()
+        except ValueError as error: kept.set_exception(error)
+        for _ in range(3):
+            with contextlib.suppress(ValueError), watch("asked"): ask(kept)
+    assert inbox.signals == 3
 
 
 def test_a_shared_object_raised_while_something_else_is_handled_counts_each_time(inbox):
@@ -520,8 +555,28 @@ async def from_another_thread():
     await asyncio.to_thread(lambda: asyncio.run_coroutine_threadsafe(task(), loop).result())
 
 
+async def asked_an_executor_for_its_result():
+    running = asyncio.get_running_loop().run_in_executor(None, worker)
+    await asyncio.wait([running])
+
+    def ask(): running.result()
+    ask()
+
+
+async def asked_by_a_loop_of_another_thread():
+    """`run_until_complete` hands on what a future of another place holds."""
+    def run():
+        with contextlib.closing(asyncio.new_event_loop()) as loop:
+            kept = loop.create_future()
+            try: worker()
+            except PlainError as error: kept.set_exception(error)
+            loop.run_until_complete(kept)
+    await asyncio.to_thread(run)
+
+
 @pytest.mark.parametrize(
-    "waiting", [awaited, gathered, shielded, in_time, in_an_executor, in_a_thread, asked_for_its_result, from_another_thread],
+    "waiting", [awaited, gathered, shielded, in_time, in_an_executor, in_a_thread, asked_for_its_result, from_another_thread,
+                asked_an_executor_for_its_result, asked_by_a_loop_of_another_thread],
 )
 def test_an_event_loop_passes_it_on(inbox, waiting):
     with contextlib.suppress(PlainError), watch("caller"): asyncio.run(watch("main")(waiting)())
@@ -565,6 +620,27 @@ def test_a_marked_exception_is_still_copied_and_pickled_and_the_copy_is_not_mark
         assert host.seen(caught(twin)) is None
         host.mark(twin, 8)
         assert (host.seen(error), host.seen(twin)) == (7, 8)
+
+
+def test_a_copy_with_the_traceback_of_the_marked_one_is_another_object():
+    error = caught(ValueError())
+    host.mark(error, 7)
+    assert host.seen(copy.copy(error).with_traceback(error.__traceback__)) is None
+
+
+def test_a_second_look_from_the_same_place_walks_nowhere(monkeypatch):
+    """The mark moves up with each look: a hundred nested watches walk each frame once."""
+    walks = []
+    real, error = identity.is_still_propagating, ValueError()
+    monkeypatch.setattr(identity, "is_still_propagating", lambda head, trail: walks.append(1) or real(head, trail))
+
+    def broken():
+        try: raise error
+        except ValueError: host.mark(error, 7); raise
+
+    with contextlib.suppress(ValueError): broken()
+    assert [host.seen(error) for _ in range(3)] == [7, 7, 7]
+    assert len(walks) == 1
 
 
 def test_equality_and_vars_of_a_class_written_in_python_do_not_change():

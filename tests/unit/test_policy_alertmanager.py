@@ -92,7 +92,8 @@ def test_a_tree_routes_as_alertmanager_does(case):
     found = book.route(Subject.of(Signal(title="", labels=case["labels"])))
     default = Book.build(notifiers=notifiers).tree.default
     answer = [told(default if route.is_default else route) for route in found]
-    inherits_root = [["notify-def"] if not route.is_default and not route.steps else names for route, names in zip(found, answer, strict=True)]
+    inherits_root = [["notify-def"] if not route.is_default and not route.steps else names for route,
+    names in zip(found, answer, strict=True)]
     assert inherits_root == [[expected["receiver"]] for expected in case["expected"]]
     assert [sorted(route.group_by) for route in found] == [
         sorted(["..."] if expected["group_by_all"] else expected["group_by"]) for expected in case["expected"]]

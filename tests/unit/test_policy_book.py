@@ -5,7 +5,8 @@ from incidentkit.model import Severity, Signal
 from incidentkit.policy import Book, NotifierFacts, Person, Policy, Rule, Step, Target, TargetKind, parse_target
 
 FACTS = {
-    "slack": NotifierFacts(name="slack", to="#ops"), "mail": NotifierFacts(name="mail"), "phone": NotifierFacts(name="phone", is_quiet=False),
+    "slack": NotifierFacts(name="slack", to="#ops"), "mail": NotifierFacts(name="mail"),
+    "phone": NotifierFacts(name="phone", is_quiet=False),
     "sms": NotifierFacts(name="sms", reaches_phones=True),
 }
 PEOPLE = {"ada": {"phone": "+49", "slack": "@ada"}, "grace": {"mail": "g@x"}}
@@ -55,7 +56,8 @@ def test_a_name_that_is_both_must_say_which():
     ({"nam": "x"}, r"policies\[0\]\.nam: found 'nam', expected a key of a policy\. Did you mean 'name'\?"),
     ({"match": "a=b"}, r"policies\[0\]: found 'match', expected the key 'name', which a policy must have"),
     ({"name": 5}, r"policies\[0\]\.name: found 5, expected a text"),
-    ({"name": " "}, "expected a name, without /"), ({"name": "a/b"}, r'policies\[0\] "a/b"\.name: found \'a/b\', expected a name, without /'),
+    ({"name": " "}, "expected a name, without /"),
+    ({"name": "a/b"}, r'policies\[0\] "a/b"\.name: found \'a/b\', expected a name, without /'),
     ({"name": "(default)"}, r"not beginning with \("),
     ({"name": "p", "match": "a="}, r'policies\[0\] "p"\.match: found \'a=\''),
     ({"name": "p", "stps": []}, r'policies\[0\] "p"\.stps: found \'stps\', expected a key of a policy\. Did you mean \'steps\'\?'),
@@ -67,27 +69,32 @@ def test_a_name_that_is_both_must_say_which():
     ({"name": "p", "steps": [{"tell": []}]}, r"\.steps\[0\]\.tell: found '', expected at least one target"),
     ({"name": "p", "steps": [{"tell": [""]}]}, r"\.steps\[0\]\.tell: found '', expected a name"),
     ({"name": "p", "steps": [{"tell": 5}]}, r"\.steps\[0\]\.tell: found 5, expected a list of names"),
-    ({"name": "p", "steps": [{"tell": "slack", "then_wait": 5}]}, r'\.steps\[0\]\.then_wait: found 5, expected a duration such as "5m"\. Write the unit\.'),
+    ({"name": "p", "steps": [{"tell": "slack", "then_wait": 5}]},
+     r'\.steps\[0\]\.then_wait: found 5, expected a duration such as "5m"\. Write the unit\.'),
     ({"name": "p", "steps": [{"tell": "slack", "then_wait": "0s"}]}, "more than zero"),
     ({"name": "p", "rounds": 0}, r'\.rounds: found 0, expected 1 to 1,000, or "forever"'), ({"name": "p", "rounds": True}, "found True"),
     ({"name": "p", "rounds": 1_001}, "found 1001"), ({"name": "p", "rounds": "foreva"}, "Did you mean 'forever'"),
     ({"name": "p", "rounds": 2, "repeat_every": "1h"}, r"\.repeat_every: found '1:00:00', expected rounds or repeat_every, not both"),
     ({"name": "p", "rounds": "forever", "repeat_every": "1h"}, "not both"),
     ({"name": "p", "group_by": [5]}, r"\.group_by: found 5, expected a name"), ({"name": "p", "group_by": ["..."]}, "not in this version"),
-    ({"name": "p", "quiet_after": "0s"}, r"\.quiet_after: found '0s'"), ({"name": "p", "ack_timeout": "soon"}, r"\.ack_timeout: found 'soon'"),
-    ({"name": "p", "reopen_within": "-1s"}, r"\.reopen_within: found '-1s'"), ({"name": "p", "repeat_from": "x"}, r"\.repeat_from: found 'x', expected a severity"),
+    ({"name": "p", "quiet_after": "0s"}, r"\.quiet_after: found '0s'"),
+    ({"name": "p", "ack_timeout": "soon"}, r"\.ack_timeout: found 'soon'"),
+    ({"name": "p", "reopen_within": "-1s"}, r"\.reopen_within: found '-1s'"),
+    ({"name": "p", "repeat_from": "x"}, r"\.repeat_from: found 'x', expected a severity"),
     ({"name": "p", "resolve_on": "al"}, r"\.resolve_on: found 'al', expected a word for resolve_on\. Did you mean 'all'\?"),
     ({"name": "p", "continue": "yes"}, r"\.continue: found 'yes', expected true or false"),
     ({"name": "p", "environments": [""]}, r"\.environments: found '', expected a name"),
     ({"name": "p", "policies": {"name": "q"}}, r"\.policies: found <dict>, expected a list of policies"),
-    ({"name": "p", "policies": [{"name": "q"}, {"name": "q"}]}, r'policies\[0\] "p"\.policies\[1\] "q": found \'q\', expected a name that no policy beside it'),
+    ({"name": "p", "policies": [{"name": "q"}, {"name": "q"}]},
+     r'policies\[0\] "p"\.policies\[1\] "q": found \'q\', expected a name that no policy beside it'),
 ])
 def test_a_wrong_policy_is_refused_with_its_place_and_what_was_expected(table, message):
     with pytest.raises(ConfigurationError, match=message):
         build(table)
 
 
-@pytest.mark.parametrize(("table", "rounds"), [({"rounds": 1}, 1), ({"rounds": 1_000}, 1_000), ({"rounds": "forever"}, None), ({"rounds": None}, None)])
+@pytest.mark.parametrize(("table", "rounds"),
+[({"rounds": 1}, 1), ({"rounds": 1_000}, 1_000), ({"rounds": "forever"}, None), ({"rounds": None}, None)])
 def test_the_bounds_of_rounds(table, rounds):
     assert build({"name": "p", **table}).tree.routes()[0].rounds == rounds
 
@@ -99,9 +106,11 @@ def test_the_same_name_may_stand_in_two_branches():
 
 @pytest.mark.parametrize(("people", "message"), [
     ({"ada": {"fone": "+49"}}, r"people\.ada\.fone: found 'fone', expected the name of a notifier\. Did you mean 'phone'\?"),
-    ({"ada": {"phone": ""}}, r"people\.ada\.phone: found '', expected a target of the notifier phone"), ({"ada": {"phone": 49}}, "found 49"),
+    ({"ada": {"phone": ""}}, r"people\.ada\.phone: found '', expected a target of the notifier phone"),
+    ({"ada": {"phone": 49}}, "found 49"),
     ({"ada": "+49"}, r"people\.ada: found '\+49', expected a table of contacts"), ({"a:b": {}}, "expected a name without a colon"),
-    ({"team": {}}, "none of on_call, team, person"), ({"": {}}, "expected a name without a colon"), ({" ada": {}}, "expected a name without a colon"),
+    ({"team": {}}, "none of on_call, team, person"), ({"": {}}, "expected a name without a colon"),
+    ({" ada": {}}, "expected a name without a colon"),
     ([Person("ada"), Person("ada")], "expected each person once"), ({"ada": Person("grace")}, "expected each person once"),
     ([5], "expected a table of contacts"), ("ada", "people: found 'ada', expected a list of people"),
 ])
@@ -127,7 +136,8 @@ def test_a_notifier_is_known_by_its_facts():
 
 
 def base(**changed):
-    keys = {"rules": [{"match": "a=b", "owner": "x"}], "policies": [{"name": "p", "match": "a=b", "steps": [{"tell": "slack", "then_wait": "5m"}]}],
+    keys = {"rules": [{"match": "a=b", "owner": "x"}],
+    "policies": [{"name": "p", "match": "a=b", "steps": [{"tell": "slack", "then_wait": "5m"}]}],
             "people": PEOPLE, "notifiers": FACTS, "environment": "production", "app": "shop"}
     return Book.build(**{**keys, **changed})
 
@@ -142,7 +152,8 @@ def test_equal_configurations_have_equal_hashes_however_written():
 @pytest.mark.parametrize("changed", [
     {"rules": []}, {"rules": [{"match": "a=c", "owner": "x"}]}, {"rules": [{"match": "a=b", "owner": "y"}]}, {"policies": []},
     {"policies": [{"name": "p", "match": "a=b", "steps": [{"tell": "slack", "then_wait": "6m"}]}]},
-    {"policies": [{"name": "p", "match": "a=b", "steps": [{"tell": "slack", "then_wait": "5m"}], "continue": True}]}, {"environment": "x"}, {"app": "x"},
+    {"policies": [{"name": "p", "match": "a=b", "steps": [{"tell": "slack", "then_wait": "5m"}], "continue": True}]}, {"environment": "x"},
+    {"app": "x"},
     {"people": {**PEOPLE, "grace": {"mail": "h@x"}}}, {"notifiers": {**FACTS, "slack": NotifierFacts(name="slack", to="#other")}},
 ])
 def test_any_change_changes_the_hash(changed):
@@ -174,7 +185,8 @@ CATCH_ALL = {"name": "all", "steps": ["slack"]}
      "rules[0] asks for the label 'enviroment'; the field is called 'environment'"),
     ({"policies": []}, "what no policy matches goes to the default policy: slack is told, INFO is stored only"),
     ({"policies": [CATCH_ALL], "people": {"x": {}}}, "people.x has no contact: telling x tells the default targets instead"),
-    ({"policies": [CATCH_ALL], "people": {"x": {"phone": "+49"}}}, "people.x has no quiet contact: that an incident is over cannot be told to x"),
+    ({"policies": [CATCH_ALL], "people": {"x": {"phone": "+49"}}},
+     "people.x has no quiet contact: that an incident is over cannot be told to x"),
     ({"policies": [{"name": "all", "steps": ["ada"]}], "environment": "test"},
      "policy 'all' uses phone: outside production that goes to stderr unless its `environments` names 'test'"),
 ])
@@ -184,6 +196,7 @@ def test_what_is_probably_not_meant_is_reported_in_a_sentence(keys, problem):
 
 def test_what_is_meant_is_not_reported():
     policies = [{"name": "a", "match": "team=x", "steps": ["slack"], "continue": True},
+                {"name": "audit", "steps": ["slack"], "continue": True},
                 {"name": "all", "steps": ["ada"], "environments": ["test"], "policies": [{"name": "b", "match": "labels.sevice=b"}]}]
     assert build(*policies, environment="test").problems() == ()
     assert build(CATCH_ALL, people={"x": {"phone": "+49", "stderr": "-"}, "y": {"sms": "+49"}}).problems() == ()

@@ -7,7 +7,8 @@ from incidentkit.policy import FIELDS, Match, Subject, parse_match
 SIGNAL = Signal(
     title="charge fails", fingerprint="f1", key="k1", source="watch", service="payments", environment="production", release="1.2",
     instance="web-1", severity=Severity.MAJOR, labels={"team": "pay-eu", "severity": "label", "labels.odd": "yes"}, tenant="acme",
-    details={"order": {"id": 7, "paid": True, "": "blank"}, "a.b": {"c.d": "dots"}, "list": [1], "rate": 0.5, "none": None, "host": object()},
+    details={"order": {"id": 7, "paid": True, "": "blank"}, "a.b": {"c.d": "dots"}, "list": [1], "rate": 0.5, "none": None,
+    "host": object()},
     exception=ExceptionInfo(type="TimeoutError", text="db"))
 
 
@@ -20,8 +21,10 @@ def holds(text, signal=SIGNAL, **facts):
     'environment="production"', 'release="1.2"', 'instance="web-1"', 'status="firing"', 'severity="major"', 'title="charge fails"',
     'exception="TimeoutError"', 'fingerprint="f1"', 'team="pay-eu"', 'labels.team="pay-eu"', 'labels.severity="label"',
     'labels.labels.odd="yes"', 'nothing=""', 'nothing!="x"', 'team=~"pay.*"', 'team!~"pay"', 'nothing=~""', 'team in ("a","pay-eu")',
-    'service="payments", team=~"pay.*", severity>=major', '{service="payments", team="pay-eu",}', "status in (firing, ok)", 'status="FIRING"',
-    'details.order.id="7"', 'details.order.paid="true"', 'details.a.b.c.d="dots"', 'details.rate="0.5"', 'details.list=""', 'details.none=""',
+    'service="payments", team=~"pay.*", severity>=major', '{service="payments", team="pay-eu",}', "status in (firing, ok)",
+    'status="FIRING"',
+    'details.order.id="7"', 'details.order.paid="true"', 'details.a.b.c.d="dots"', 'details.rate="0.5"', 'details.list=""',
+    'details.none=""',
     'details.host=""', 'details.order=""', 'details.order.id.x=""', 'details.=""', 'details.order.="blank"', '"details.order.id"=7',
     "severity=sev2", "severity=error", "severity in (sev1, sev2)", 'severity=~"maj.*"',
 ])
@@ -31,7 +34,8 @@ def test_these_hold(text):
 
 @pytest.mark.parametrize("text", [
     'service="Payments"', 'service!="payments"', 'team=~"pay"', 'team=~"ay-eu"', 'team!~"pay.*"', 'nothing="x"', 'nothing=~".+"',
-    'team in ("pay", "eu")', 'service="payments", team="x"', "severity=minor", "status=ok", 'details.order.paid="True"', 'labels.service="payments"',
+    'team in ("pay", "eu")', 'service="payments", team="x"', "severity=minor", "status=ok", 'details.order.paid="True"',
+    'labels.service="payments"',
 ])
 def test_these_do_not_hold(text):
     assert not holds(text)
@@ -100,8 +104,10 @@ def test_a_subject_asks_no_class_of_the_host_for_its_text():
 
 @pytest.mark.parametrize(("text", "printed"), [
     ("", ""), ("{}", ""), ("a=b,", 'a="b"'), ("{severity>=sev1}", "severity>=critical"), ("x in (b,a,b)", 'x in ("b", "a")'),
-    ('"a b"="c d"', '"a b"="c d"'), ('a="\\t\\\\"', 'a="\t\\\\"'), ('a="\\x41\\101\\u0041\\U00000041"', 'a="AAAA"'), ("a !~ b ,c= d", 'a!~"b", c="d"'),
-    ("labels.severity=x", 'labels.severity="x"'), ('"a<b"=c', '"a<b"="c"'), ('""="x"', '""="x"'), ("service=a\n,team=b", 'service="a", team="b"'),
+    ('"a b"="c d"', '"a b"="c d"'), ('a="\\t\\\\"', 'a="\t\\\\"'), ('a="\\x41\\101\\u0041\\U00000041"', 'a="AAAA"'),
+    ("a !~ b ,c= d", 'a!~"b", c="d"'),
+    ("labels.severity=x", 'labels.severity="x"'), ('"a<b"=c', '"a<b"="c"'), ('""="x"', '""="x"'),
+    ("service=a\n,team=b", 'service="a", team="b"'),
     ("in=x", 'in="x"'), ("team=~(a|b)", 'team=~"(a|b)"'),
 ])
 def test_a_match_is_printed_in_one_spelling_and_reads_back(text, printed):

@@ -70,7 +70,8 @@ def test_drop_ends_the_signal():
 
 
 def test_each_rule_that_matched_is_named_with_what_it_changed():
-    found = triage({"name": "bad", "match": "service=payments", "raise_by": 1, "labels": {"team": "b"}, "links": ["https://x"], "stop": True})
+    found = triage({"name": "bad", "match": "service=payments", "raise_by": 1, "labels": {"team": "b"}, "links": ["https://x"],
+    "stop": True})
     assert found.applied == (
         'rules[0] "bad" (service="payments"): severity minor -> major, labels.team \'b\', link https://x; stops',)
     assert triage({"severity": "minor"}).applied == ("rules[0] (): changes nothing",)
@@ -106,7 +107,8 @@ def test_numbers_and_booleans_of_a_file_become_labels():
 
 @pytest.mark.parametrize(("template", "made"), [
     ("{service}: {title}", "payments: charge fails"), ("{labels.team}/{labels.none}", "a/"), ("{{{service}}}", "{payments}"), ("x", "x"),
-    ("{severity} {priority} {status}", "minor P3 firing"), ("{details.order.id}", "charge fails"), ("a\n  b", "a b"), ("{service}" * 60, ("payments" * 60)[:300]),
+    ("{severity} {priority} {status}", "minor P3 firing"), ("{details.order.id}", "charge fails"), ("a\n  b", "a b"),
+    ("{service}" * 60, ("payments" * 60)[:300]),
 ])
 def test_a_title_is_made_of_fields_on_one_line(template, made):
     assert triage({"title": template}).title == made
@@ -116,8 +118,10 @@ def test_a_title_is_made_of_fields_on_one_line(template, made):
     ("{sevice}", r"rules\[0\]\.title: found 'sevice', expected the name of a field in '\{sevice\}'\. Did you mean 'service'\?"),
     ("{team}", r"A label is written \{labels\.team\}"), ("{}", "expected the name of a field"), ("{0}", "expected the name of a field"),
     ("{title!r}", "found 'title!r'"), ("{title:>10}", "found 'title:>10'"), ("{title.upper}", "expected the name of a field"),
-    ("{labels.}", "expected the name of a field"), ("{labels.x[0]}", "expected the name of a field"), ("{labels[team]}", "expected the name of a field"),
-    ("{", "A brace itself is written twice"), ("}", "A brace itself is written twice"), ("", "expected a title"), ("  ", "expected a title"), (5, "expected a title"),
+    ("{labels.}", "expected the name of a field"), ("{labels.x[0]}", "expected the name of a field"),
+    ("{labels[team]}", "expected the name of a field"),
+    ("{", "A brace itself is written twice"), ("}", "A brace itself is written twice"), ("", "expected a title"),
+    ("  ", "expected a title"), (5, "expected a title"),
 ])
 def test_a_title_with_an_undeclared_field_is_refused_when_it_is_built(template, expected):
     with pytest.raises(ConfigurationError, match=expected):
@@ -134,11 +138,14 @@ def test_a_title_that_is_one_already_is_taken():
     ({"match": "a="}, r"rules\[0\]\.match: found 'a=', expected a value"),
     ({"severity": "majr"}, r"rules\[0\]\.severity: found 'majr', expected a severity\. Did you mean 'major'\?"),
     ({"raise_by": 4}, r"rules\[0\]\.raise_by: found 4, expected a number of tiers"),
-    ({"raise_by": -1}, "expected a number of tiers"), ({"lower_by": True}, "expected a number of tiers"), ({"lower_by": "1"}, "expected a number of tiers"),
+    ({"raise_by": -1}, "expected a number of tiers"), ({"lower_by": True}, "expected a number of tiers"),
+    ({"lower_by": "1"}, "expected a number of tiers"),
     ({"priority": "P6"}, r"rules\[0\]\.priority: found 'P6', expected a word for priority"), ({"impact": "hihg"}, "Did you mean 'high'"),
     ({"urgency": 1}, r"rules\[0\]\.urgency: found 1"), ({"labels": "x"}, r"rules\[0\]\.labels: found 'x', expected a table of labels"),
-    ({"labels": {"": "x"}}, "expected the name of a label"), ({"labels": {"a": []}}, r"rules\[0\]\.labels\.a: found <list>, expected a text"),
-    ({"owner": 5}, r"rules\[0\]\.owner: found 5, expected a text"), ({"links": "x"}, r"rules\[0\]\.links: found 'x', expected a list of links"),
+    ({"labels": {"": "x"}}, "expected the name of a label"),
+    ({"labels": {"a": []}}, r"rules\[0\]\.labels\.a: found <list>, expected a text"),
+    ({"owner": 5}, r"rules\[0\]\.owner: found 5, expected a text"),
+    ({"links": "x"}, r"rules\[0\]\.links: found 'x', expected a list of links"),
     ({"links": [5]}, r"rules\[0\]\.links\[0\]: found 5, expected an address"), ({"links": [{"href": ""}]}, "expected an address"),
     ({"links": [{"href": "x", "txt": "y"}]}, r"rules\[0\]\.links\[0\]\.txt: found 'txt', expected a key of a link\. Did you mean 'text'\?"),
     ({"links": [{"href": "x", "text": 5}]}, r"rules\[0\]\.links\[0\]\.text: found 5"),

@@ -30,7 +30,8 @@ def test_a_policy_that_tells_nobody_has_a_plan_without_steps():
 
 
 @pytest.mark.parametrize(("severity", "steps", "rounds", "wait"), [
-    (Severity.CRITICAL, 1, None, 4 * HOUR), (Severity.MAJOR, 1, None, 4 * HOUR), (Severity.MINOR, 1, 1, HOUR / 12), (Severity.INFO, 0, 1, None),
+    (Severity.CRITICAL, 1, None, 4 * HOUR), (Severity.MAJOR, 1, None, 4 * HOUR), (Severity.MINOR, 1, 1, HOUR / 12),
+    (Severity.INFO, 0, 1, None),
 ])
 def test_by_default_all_but_info_are_told_and_major_and_up_again_every_four_hours(severity, steps, rounds, wait):
     plan = plan_of(route_of(), severity=severity)
@@ -43,6 +44,7 @@ def test_by_default_all_but_info_are_told_and_major_and_up_again_every_four_hour
 def test_repeat_every_begins_again_after_the_last_step(severity, rounds):
     plan = plan_of(route_of(steps=["slack", "log:x"], repeat_every="2h", repeat_from="major"), severity=severity)
     assert plan.rounds == rounds
+    assert [step.tell for step in plan.steps] == [("slack",), ("log:x",)]
     assert [step.then_wait for step in plan.steps] == [HOUR / 12, 2 * HOUR if rounds is None else HOUR / 12]
 
 

@@ -7,7 +7,8 @@ from incidentkit.respond import Nobody, Recipient, expand, fallback
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 FACTS = {
-    "slack": NotifierFacts(name="slack", to="#ops"), "mail": NotifierFacts(name="mail"), "phone": NotifierFacts(name="phone", is_quiet=False),
+    "slack": NotifierFacts(name="slack", to="#ops"), "mail": NotifierFacts(name="mail"),
+    "phone": NotifierFacts(name="phone", is_quiet=False),
     "sms": NotifierFacts(name="sms", to="+1", reaches_phones=True),
 }
 PEOPLE = {"ada": {"phone": "+49", "slack": "@ada"}, "grace": {"phone": "+50", "sms": "+50"}, "nobody": {}}
@@ -39,7 +40,8 @@ def test_stderr_is_always_there():
 @pytest.mark.parametrize(("target", "why"), [
     ("gone", "found 'gone', expected a notifier or a person"), ("gone:#x", "found 'gone', expected the name of a notifier"),
     ("person:gone", "expected the name of a person"), ("mail", "'mail' has no default target"), ("nobody", "nobody has no contact"),
-    ("on_call:x", "schedules and teams are not in this version"), ("", "expected a notifier or a person"), (":", "expected the name of a notifier"),
+    ("on_call:x", "schedules and teams are not in this version"), ("", "expected a notifier or a person"),
+    (":", "expected the name of a notifier"),
 ])
 def test_who_is_gone_is_an_outcome_and_not_an_error(target, why):
     """A plan is frozen; the configuration it names may have changed since."""

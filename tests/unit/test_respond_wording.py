@@ -9,8 +9,10 @@ from incidentkit.respond import compose
 OPENED = datetime(2026, 3, 29, 0, 50, 0, 900_000, tzinfo=UTC)
 NOW = OPENED + timedelta(minutes=12, seconds=3, milliseconds=500)
 INCIDENT = Incident(
-    id="i1", key="app.charge", number=42, title="charge fails: TimeoutError: db", severity=Severity.MAJOR, priority=Priority.P2, service="payments",
-    environment="production", labels={"zone": "eu", "team": "pay"}, links=(Link(href="https://x/d", text="dashboard"), Link(href="https://y")),
+    id="i1", key="app.charge", number=42, title="charge fails: TimeoutError: db", severity=Severity.MAJOR, priority=Priority.P2,
+    service="payments",
+    environment="production", labels={"zone": "eu", "team": "pay"},
+    links=(Link(href="https://x/d", text="dashboard"), Link(href="https://y")),
     opened_at=OPENED, updated_at=OPENED, first_seen_at=OPENED - timedelta(minutes=1), last_seen_at=NOW, occurrences=17)
 FRAMES = (
     Frame(module="app.web", function="post", file="app/web.py", line=10, is_in_app=True, source="charge(order)"),
@@ -96,7 +98,8 @@ def test_instants_are_utc_in_whole_seconds_whatever_their_zone():
     assert "Open since: 2026-03-29T00:50:00Z (12 min 3 s)" in words(incident=attrs.evolve(INCIDENT, opened_at=OPENED.astimezone(berlin)))[1]
 
 
-@pytest.mark.parametrize(("after", "shown"), [(timedelta(0), ""), (timedelta(milliseconds=999), ""), (timedelta(seconds=1), " (1 s)"), (-timedelta(seconds=5), "")])
+@pytest.mark.parametrize(("after", "shown"),
+[(timedelta(0), ""), (timedelta(milliseconds=999), ""), (timedelta(seconds=1), " (1 s)"), (-timedelta(seconds=5), "")])
 def test_how_long_it_is_open_is_said_from_one_second_on(after, shown):
     assert f"Open since: 2026-03-29T00:50:00Z{shown}" in words(at=OPENED + after)[1]
 

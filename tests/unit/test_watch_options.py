@@ -118,6 +118,7 @@ def test_the_same_words_give_the_same_watch(options):
         ({}, {"service": "a"}),
         ({"service": "a"}, {"service": "b"}),
         ({"service": "key"}, {"key": "service"}),
+        ({"service": "a"}, {"key": "a"}),
         ({"labels": {"a": "b"}}, {"labels": {"a": "c"}}),
         ({"ignore": KeyError}, {"only": KeyError}),
     ],

@@ -159,6 +159,9 @@ def _value_span(text: str, position: int, name: str) -> tuple[int, int]:
     if text[position : position + 1] in {"[", "{", "("}:
         found = _NESTED.match(text, position)
     else:
+        following = _PAIR.match(text, position)
+        if following is not None and is_sensitive(following[1] or following[2]):
+            return position, position  # "password=> password: 'x'": no value stands here, the next pair has it
         found = _BARE.match(text, position)
         if found is not None and (found[0] in _NOTHING or (is_weak(name) and not _looks_secret(found[0], text[position - 1]))):
             found = None

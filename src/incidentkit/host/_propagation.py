@@ -71,7 +71,6 @@ def _is_a_call(node: TracebackType, below: TracebackType) -> bool:
     """Return True when the frame of *node* called that of *below*, or is where an exception comes out that somebody only passed on."""
     frame, callee = node.tb_frame, below.tb_frame
     if frame.f_code.co_code[node.tb_lasti] == _RAISE: return _is_relay(frame)
-    if frame is callee: return False
     if callee.f_back is frame: return True
     # A finished generator or coroutine has no f_back; into a suspended one an exception is thrown, by `with` or by an event loop.
     return bool((frame.f_code.co_flags | callee.f_code.co_flags) & _RESUMABLE) or _is_relay(frame) or _is_relay(callee)
