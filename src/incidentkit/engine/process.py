@@ -245,6 +245,7 @@ class Process:
         future: Future[T] = Future()
         if self._worker is None or self._worker.is_current:
             core.take_up((ask, future))
+            self.is_nudged = True  # a command may have made work that is due now
         else:
             self._mailbox.put((ask, future))
         return future
