@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import incidentkit as ik
 
 REPORTS = """
@@ -64,3 +66,35 @@ def test_a_clean_end_is_no_death(tmp_path: Path):
         found = counts(engine)
     assert "incidentkit:death" not in found
     assert len(found) == 500
+
+
+KILLED_IN_COMMIT = """
+import os, signal, sys
+import incidentkit as ik
+from incidentkit.backends import SqliteBackend
+class Deadly(SqliteBackend):
+    def commit(self, ns, unit, *, now=None):
+        if sys.argv[2] == "before" and unit.seq == 2: os.kill(os.getpid(), signal.SIGKILL)
+        reply = super().commit(ns, unit, now=now)
+        if sys.argv[2] == "after" and unit.seq == 2: os.kill(os.getpid(), signal.SIGKILL)
+        return reply
+engine = ik.Engine(app="killed", state_directory=sys.argv[1], backend=Deadly(sys.argv[1] + "/incidentkit.db"), notifiers={"log": {"type": "log"}})
+engine.start()
+for turn in range(5):
+    for number in range(10):
+        engine.report(f"queue {number} is full", key=f"queue-{number}")
+    engine.flush()
+"""
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_kill_around_a_commit_counts_nothing_twice_and_nothing_less(tmp_path: Path, when: str):
+    """Killed between commit and its acknowledgement in the spool, the same (source, seq) goes again: a duplicate, and exact."""
+    killed = run(KILLED_IN_COMMIT, str(tmp_path), when)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    with ik.Engine(app="killed", state_directory=str(tmp_path), notifiers={"log": {"type": "log"}}, engine="manual").installed() as engine:
+        engine.step()
+        assert engine.flush()
+        found = counts(engine)
+    found.pop("incidentkit:death")
+    assert found == {f"queue-{number}": 2 for number in range(10)}

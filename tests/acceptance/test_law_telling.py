@@ -213,3 +213,30 @@ def test_a_year_of_silence_costs_nothing():
     with world() as made:
         made.advance("365d")
         assert made.sent == []
+
+
+def test_a_page_that_waits_for_its_next_try_is_withheld_once_somebody_took_it():
+    """Law 5: the state is read again before every send, not only before the first."""
+    answers = iter([Delivery.retry("503"), Delivery.accepted("r")])
+    with world(answers={"slack": lambda _: next(answers)}) as made:
+        ik.report("it broke", key="k", severity="major")
+        made.advance("1s")
+        made.acknowledge(by="ada")
+        made.advance("10m")
+        assert len(made.sent) == 1
+        assert "PageWithheld" in facts(made)
+
+
+def test_two_successes_are_no_proof_however_long_they_lie_apart():
+    watch = ik.watch("telling.two", severity="major", when="1 in 1m", quiet="5m")
+    with world() as made:
+        try:
+            with watch:
+                raise TimeoutError("db")
+        except TimeoutError:
+            made.advance("70s")
+        for _ in range(2):
+            with watch:
+                made.advance("90s")
+        made.advance("30m")
+        assert made.incidents[0].status is Status.MONITORING

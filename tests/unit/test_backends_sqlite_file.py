@@ -165,6 +165,9 @@ def test_a_database_of_the_host_is_shared(path):
 
 
 AS_NOBODY = """
+import tempfile
+warm = SqliteBackend(os.path.join(tempfile.mkdtemp(), "warm.db")); warm.open()  # nobody may not read where the modules are
+warm.commit(NS, opening("0"), now=NOW); warm.close()
 os.setgid(65534); os.setuid(65534)
 try:
     backend = SqliteBackend(sys.argv[1]); backend.open()

@@ -78,6 +78,8 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_X
         ("token: abcdefghijklmnop", "token: [redacted]"),
         ("token: a1", "token: [redacted]"),
         ("pin=1234", "pin=[redacted]"),
+        ("password= password: x", "password= password: [redacted]"),
+        ('password: "token": "x"', 'password: "token": "[redacted]"'),
         ('password="unfinished', 'password="[redacted]'),
         ("x" * 1001 + "=abc", "x" * 1001 + "=[redacted]"),
     ],

@@ -438,12 +438,14 @@ def test_an_object_that_c_code_keeps_and_raises_counts_each_time(inbox):
 
     def ask(kept): kept.result()
 
+    tracebacks = []  # kept, because the future puts its own back each time: the next node would get the address of the last
     with contextlib.closing(asyncio.new_event_loop()) as loop:
         kept = asyncio.Future(loop=loop)
         try: broken()
         except ValueError as error: kept.set_exception(error)
         for _ in range(3):
             with contextlib.suppress(ValueError), watch("asked"): ask(kept)
+            tracebacks.append(kept.exception().__traceback__)
     assert inbox.signals == 3
 
 

@@ -139,6 +139,9 @@ def _pairs(text: str) -> Iterator[tuple[int, int, str]]:
         if not is_sensitive(name):
             continue
         start, end = _value_span(text, position, name)
+        inner = _PAIR.match(text, start)
+        if inner is not None and inner.end() >= end and is_sensitive(inner[1] or inner[2]):
+            continue  # "password: " of which the value is missing, and then another pair
         if end > start:
             yield start, end, REDACTED
             position = end

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 import attrs
@@ -28,7 +29,6 @@ __all__ = ["Inbox"]
 
 #: Raw identities remembered; several may lead to one problem (two lines of one function).
 RAW_LIMIT: Final = 20_000
-LATE_LIMIT: Final = 1_000
 
 
 class Inbox:
@@ -51,7 +51,8 @@ class Inbox:
         self._status: dict[str, SignalStatus] = {}
         self._pending: dict[Known, None] = {}
         self._ready: deque[Portion] = deque()
-        self._late: deque[tuple[str, Any, Any, Any]] = deque(maxlen=LATE_LIMIT)
+        #: Reports made inside a section by its own thread. No bound: a section is short, and one collection may finalise thousands of objects.
+        self._late: deque[tuple[Known, int, int]] = deque()
         self._inside = False
         self._serial = 0
         self.folded = 0
@@ -116,7 +117,7 @@ class Inbox:
         us = self._base_us + int(self._clock.monotonic() * 1_000_000)
         with self.lock:
             if self._inside:  # a signal handler, or a finaliser, inside a report on this thread
-                self._late.append(("count", known, n, us))
+                self._late.append((known, n, us))
                 return Ticket(self, known, known.total + n)
             self._inside = True
             try:
@@ -132,6 +133,20 @@ class Inbox:
         if self._late:
             self._drain_late()
         return Ticket(self, known, total)
+
+    @contextmanager
+    def _section(self) -> Generator[None, None, None]:
+        """
+        Hold the lock, and send what this very thread reports meanwhile (a signal handler, a finaliser that the collector runs) to `_late`.
+
+        The lock alone does not keep it out: it is re-entrant, since the same thread waiting for itself would be a deadlock.
+        """
+        with self.lock:
+            before, self._inside = self._inside, True
+            try:
+                yield
+            finally:
+                self._inside = before
 
     def _make_pending(self, known: Known, us: int) -> None:
         status = known.signal.status
@@ -150,10 +165,10 @@ class Inbox:
     def _drain_late(self) -> None:
         while self._late:
             try:
-                _, known, n, us = self._late.popleft()
+                known, n, us = self._late.popleft()
             except IndexError:
                 return
-            with self.lock:
+            with self._section():
                 known.total += n
                 known.last_us = us
                 if known.slot is not None:
@@ -165,7 +180,7 @@ class Inbox:
         """A watch around the one that counted: it counts the failure for its own condition, once."""
         own = known.signal.sites[0][0].name if known.signal.sites else None
         if site is not None and site.name != own:
-            with self.lock:
+            with self._section():
                 if known.outers is None:
                     known.outers = {}
                 outer = known.outers.get(site.name)
@@ -270,15 +285,15 @@ class Inbox:
 
     def next_due(self) -> float | None:
         """Return the monotonic instant of the next flush, or None while nothing waits."""
-        with self.lock:
+        with self._section():
             if self._ready:
                 return self._clock.monotonic()
             return min((known.due(self._flush_after) for known in self._pending), default=None)
 
     def take(self, *, limit: int, everything: bool = False) -> list[Portion]:
         """Return up to *limit* portions of one tenant that are due, in order; with *everything*, also those that are not due yet."""
-        with self.lock:
-            self._drain_late()
+        self._drain_late()
+        with self._section():
             if not self._ready:
                 now = self._clock.monotonic()
                 due = [known for known in self._pending if everything or known.due(self._flush_after) <= now]
@@ -294,7 +309,7 @@ class Inbox:
         """Note that the store has *portions*; *incidents* are theirs, by position. Tickets that waited for it end."""
         waiters: list[Callable[[], None]] = []
         now = self._clock.monotonic()
-        with self.lock:
+        with self._section():
             for at, portion in enumerate(portions):
                 known = portion.known
                 known.acked = max(known.acked, portion.upto)
@@ -312,7 +327,7 @@ class Inbox:
 
     def when_stored(self, known: Known, target: int, call: Callable[[], None]) -> None:
         """Call *call* once *known* is durable up to *target*; somebody waits for it, so it is flushed at once."""
-        with self.lock:
+        with self._section():
             if known.acked < target:
                 known.waiters.append((target, call))
                 known.interval = 0.0
@@ -323,25 +338,25 @@ class Inbox:
 
     def urgent(self, site: str) -> None:
         """Make the site's problems news again: its incident changed, and the next failure must be seen at once."""
-        with self.lock:
+        with self._section():
             for known in self._known.values():
                 if known.signal.sites and known.signal.sites[0][0].name == site:
                     known.interval = 0.0
 
     def unstored(self) -> list[Known]:
         """Return the problems of which the store has nothing yet."""
-        with self.lock:
+        with self._section():
             return [known for known in self._known.values() if known.acked == 0 and known.total]
 
     def live_slots(self) -> list[int]:
         """Return the spool slots in use."""
-        with self.lock:
+        with self._section():
             own = [known.slot for known in self._known.values() if known.slot is not None]
             return own + [outer.slot for known in self._known.values() for outer in (known.outers or {}).values() if outer.slot is not None]
 
     def tally(self) -> tuple[int, int]:
         """Return how many problems are in memory and how many occurrences the store does not have."""
-        with self.lock:
+        with self._section():
             return len(self._known), sum(known.total - known.acked for known in self._known.values())
 
 
