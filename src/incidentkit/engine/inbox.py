@@ -51,7 +51,7 @@ class Inbox:
         self._status: dict[str, SignalStatus] = {}
         self._pending: dict[Known, None] = {}
         self._ready: deque[Portion] = deque()
-        #: Reports made inside a section by its own thread. No bound: a section is short, and one collection may finalise thousands of objects.
+        #: Reports made inside a section by its own thread. No bound: a section is short, and a collection may finalise thousands.
         self._late: deque[tuple[Known, int, int]] = deque()
         self._inside = False
         self._serial = 0
