@@ -160,8 +160,8 @@ def test_the_border_of_20_kb_is_respected(extra):
     assert ("left_out" in json.loads(request.content)["data"]) is (extra >= 0)
 
 
-@settings(max_examples=30)
-@given(st.text(max_size=50), st.integers(1, 2_000), st.sampled_from(["x", "é", "\N{PILE OF POO}", "\x00", '"', "\udc80"]))
+@settings(max_examples=30, deadline=None)  # a megabyte of text takes a while on a busy machine
+@given(st.text(max_size=50), st.integers(1, 1_000), st.sampled_from(["x", "é", "\N{PILE OF POO}", "\x00", '"', "\udc80"]))
 def test_whatever_it_holds_it_fits_and_is_json(text, times, character):
     huge = text + character * 30 * times
     notification = sample_notification(text=huge, lines=(huge,) * 3, note=huge)

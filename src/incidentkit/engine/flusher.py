@@ -55,7 +55,8 @@ class Flusher:
         Raises:
             BackendError: The store is away; the unit stays in flight.
         """
-        batch = self._batch or self._next(everything=everything)
+        # Behind a closed spool nothing is committed: whoever adopts it would count a unit that it does not know of twice.
+        batch = None if self._inbox.spool.is_closed else self._batch or self._next(everything=everything)
         if batch is None:
             return False
         signals = [portion.signal for portion in batch.portions]

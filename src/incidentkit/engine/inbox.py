@@ -216,7 +216,9 @@ class Inbox:
         return known
 
     def _new(self, key: tuple[object, ...], signal: Signal) -> Known:
-        if len(self._known) >= self._settings.inbox_keys and not self._evict():
+        limit = self._settings.inbox_keys
+        # A recovery is never folded into a failure: it may go over the limit, itself bounded.
+        if len(self._known) >= limit and not self._evict() and (signal.is_firing or len(self._known) >= 2 * limit):
             return self._overflow(signal)
         self._serial += 1
         stored = attrs.evolve(signal, sites=tuple((site, 0) for site, _ in signal.sites))
@@ -265,6 +267,8 @@ class Inbox:
     def _overflow(self, signal: Signal) -> Known:
         """Fold a new problem into one counted problem per service: memory is bounded and nothing is dropped silently."""
         self.folded += 1
+        if ("overflow", signal.tenant, signal.service) not in self._known and len(self._known) >= 2 * self._settings.inbox_keys:
+            signal = attrs.evolve(signal, service="", tenant="")  # services, or tenants, without end: one problem for all of them
         title = f"overflow: more distinct problems than fit ({self._settings.inbox_keys}) in service {signal.service or 'unnamed'}"
         folded = signal_of_title(title, at=instant(self._now_us()), tenant=signal.tenant, key=f"overflow:{signal.service}",
                                  service=signal.service, environment=signal.environment, severity=Severity.MAJOR, source="incidentkit")
